@@ -1,0 +1,1 @@
+"""Simulators: from a scenario to recordings with exact truth."""

@@ -1,0 +1,396 @@
+"""Faults and anomalies, injected into the words of a recording and labelled: simulated ones, or a user's own.
+
+Each kind is a function from a bus, a generator and a length in seconds to patches (new words for a stretch of a
+channel), or to None where the bus has no place for it. Positions are uniform; a kind that needs a rollover takes a
+uniform one. Anomalies of numbers act on plain words, those of bits and
+protocol on fields and halves, so that nothing is "added" to a word that is no number (facts on bus words; Wu and Keogh,
+arXiv 2009.13807, on density and position).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from scenarios.errors import InputError
+from scenarios.schema import Arrays
+from simulators.scene.kernels.bits import COUNTER, seal
+from simulators.scene.spec import ANOMALY_KINDS, FIELD_KINDS, FORMATS, LINK_KINDS, ORDERS, WORD_KINDS, Anomalies
+
+Stretch = tuple[int, int, int]
+"""Channel, first sample, sample after the last."""
+TRIES = 40
+
+
+class Patch(NamedTuple):
+    """New words for a channel from sample `start` on; the label ends at `end`, or where the words do."""
+
+    channel: int
+    start: int
+    words: np.ndarray
+    end: int | None = None
+
+
+Patches = list[Patch] | None
+SEALS = (FIELD_KINDS.index("parity"), FIELD_KINDS.index("crc"), FIELD_KINDS.index("checksum"))
+
+
+@dataclass
+class Bus:
+    """Rows of words by channel number, with what is known about them."""
+
+    rows: dict[int, np.ndarray]
+    rates: dict[int, float]
+    truth: dict[str, np.ndarray]
+    taken: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> "Bus":
+        """The bus of a recording. Without truth every channel counts as a plain unsigned value."""
+        rows, rates = {}, {}
+        for name, ids in arrays.items():
+            if name.startswith("inputs/") and name.endswith("/channel_id"):
+                group = name.split("/")[1]
+                block, samples = arrays[f"inputs/{group}/words"], arrays[f"inputs/{group}/n_samples"]
+                for i, channel in enumerate(ids.tolist()):
+                    rows[channel], rates[channel] = block[i, : samples[i]], float(group[1:])
+        if not rows:
+            raise InputError("recording must hold 'inputs/r<rate>/words' with 'channel_id' beside it; it holds neither")
+        return cls(rows, rates, {k.removeprefix("truth/"): v for k, v in arrays.items() if k.startswith("truth/")})
+
+    def of_type(self, code: int) -> list[int]:
+        """Channels of a node type that are long enough to hold anything."""
+        known = self.truth.get("node_type")
+        channels = self.rows if known is not None else (self.rows if code == 0 else ())
+        return [c for c in channels if (known is None or known[c] == code) and self.rows[c].size > 8]
+
+    def signed(self, channel: int) -> bool:
+        """Whether a plain word is two's complement."""
+        kinds = self.truth.get("word_kind")
+        return kinds is not None and kinds[channel] == WORD_KINDS.index("i16")
+
+    def numbers(self, channel: int, start: int, end: int) -> np.ndarray:
+        """The words of a stretch as float64 numbers."""
+        row = self.rows[channel][start:end]
+        return (row.view(np.int16) if self.signed(channel) else row).astype(float)
+
+    def numbered(self, channel: int, start: int, numbers: np.ndarray) -> list[Patch]:
+        """A patch of numbers as words, saturating as a converter does."""
+        low, high = (-32768, 32767) if self.signed(channel) else (0, 65535)
+        clipped = np.clip(np.rint(numbers), low, high).astype(np.int64)
+        return [Patch(channel, start, (clipped & 0xFFFF).astype(np.uint16))]
+
+    def stretch(self, channel: int, rng: np.random.Generator, seconds: float, least: int = 2) -> Stretch | None:
+        """A free stretch of about `seconds` at a uniform position; sample 0 is left alone."""
+        n = self.rows[channel].size
+        length = max(least, min(int(seconds * self.rates[channel]), n // 4))
+        if length + 1 >= n:
+            return None
+        start = int(rng.integers(1, n - length))
+        return (channel, start, start + length) if self.free(channel, start, start + length) else None
+
+    def free(self, channel: int, start: int, end: int) -> bool:
+        """Whether nothing else lies on these samples."""
+        return all(end <= a or b <= start for a, b in self.taken.get(channel, ()))
+
+
+def _plain(bus: Bus, rng: np.random.Generator, seconds: float, least: int = 2) -> Stretch | None:
+    channels = bus.of_type(0)
+    return bus.stretch(int(rng.choice(channels)), rng, seconds, least) if channels else None
+
+
+def _size(bus: Bus, at: Stretch, rng: np.random.Generator, low: float, high: float) -> float:
+    """A signed step of `low` to `high` times the channel's own spread, at least 50 counts."""
+    row = bus.rows[at[0]]
+    few = row[:: max(1, row.size // 1024)]
+    low_part, high_part = np.percentile(few.view(np.int16) if bus.signed(at[0]) else few, [10, 90])
+    spread = max(float(high_part - low_part), 50.0)
+    return float(rng.uniform(low, high)) * spread * (1 if rng.random() < 0.5 else -1)
+
+
+def _spike(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    if (at := _plain(bus, rng, 0.0, 1)) is None:
+        return None
+    channel, start, _ = at
+    end = min(start + int(rng.integers(1, 4)), bus.rows[channel].size)
+    if not bus.free(channel, start, end):
+        return None
+    return bus.numbered(channel, start, bus.numbers(channel, start, end) + _size(bus, at, rng, 1.5, 6))
+
+
+def _add(shape: Callable[[int, np.random.Generator], np.ndarray], low: float, high: float) -> Callable:
+    """An anomaly that adds a shape, scaled to the channel's spread, to a plain value."""
+
+    def kind(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+        if (at := _plain(bus, rng, seconds)) is None:
+            return None
+        channel, start, end = at
+        size = _size(bus, at, rng, low, high)
+        return bus.numbered(channel, start, bus.numbers(channel, start, end) + size * shape(end - start, rng))
+
+    return kind
+
+
+def _stuck(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    if (at := _plain(bus, rng, seconds)) is None:
+        return None
+    channel, start, end = at
+    return [Patch(channel, start, np.full(end - start, bus.rows[channel][start - 1]))]
+
+
+def _dropout(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    if (at := _plain(bus, rng, seconds)) is None:
+        return None
+    channel, start, end = at
+    return [Patch(channel, start, np.full(end - start, (0, 0xFFFF)[int(rng.integers(2))], np.uint16))]
+
+
+def _frequency_change(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """The stretch runs at 1.5 to 4 times its pace, there and back, so that it joins at both ends."""
+    if (at := _plain(bus, rng, seconds, 8)) is None:
+        return None
+    channel, start, end = at
+    source = bus.numbers(channel, start, end)
+    span = source.size - 1
+    position = np.arange(source.size) * float(rng.uniform(1.5, 4)) % (2 * span)
+    position = np.minimum(position, 2 * span - position)
+    return bus.numbered(channel, start, source[np.rint(position).astype(np.int64)])
+
+
+def _pattern_change(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """The stretch runs backwards and is mirrored about its mean: same values' spread, another shape."""
+    if (at := _plain(bus, rng, seconds, 8)) is None:
+        return None
+    channel, start, end = at
+    source = bus.numbers(channel, start, end)
+    return bus.numbered(channel, start, 2 * source.mean() - source[::-1])
+
+
+def _broken_correlation(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """A redundant or derived value shows another time of its own: normal by itself, wrong beside its partner."""
+    kinds = bus.truth.get("link_kind", np.empty(0))
+    coupled = np.flatnonzero((kinds == LINK_KINDS.index("twin")) | (kinds == LINK_KINDS.index("derived")))
+    plain = set(bus.of_type(0))
+    channels = [c for c in bus.truth["link_b"][coupled].tolist() if c in plain] if coupled.size else []
+    if not channels:
+        return None
+    at = bus.stretch(int(rng.choice(channels)), rng, max(seconds, 0.5), 8)
+    if at is None:
+        return None
+    channel, start, end = at
+    here = bus.numbers(channel, start, end)
+    other = int(rng.integers(0, bus.rows[channel].size - (end - start)))
+    moved = bus.numbers(channel, other, other + end - start)
+    # joined at the ends by a straight line, so that no step gives it away
+    steps = np.linspace(here[0] - moved[0], here[-1] - moved[-1], end - start)
+    return bus.numbered(channel, start, moved + steps)
+
+
+def _stuck_bit(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    channels = bus.of_type(3) or bus.of_type(0)
+    at = bus.stretch(int(rng.choice(channels)), rng, seconds) if channels else None
+    if at is None:
+        return None
+    channel, start, end = at
+    row = bus.rows[channel]
+    moving = int(np.bitwise_or.reduce(row[start:end] ^ row[start - 1]))
+    bits = [b for b in range(16) if moving >> b & 1]
+    if not bits:
+        return None
+    bit = np.uint16(1 << int(rng.choice(bits)))
+    return [Patch(channel, start, row[start:end] | bit if row[start - 1] & bit else row[start:end] & ~bit)]
+
+
+def _fields(bus: Bus, kinds: tuple[int, ...]) -> list[int]:
+    known = bus.truth.get("field_kind", np.empty(0, np.int8))
+    return [int(f) for f in np.flatnonzero(np.isin(known, kinds)) if bus.truth["field_channel"][f] in bus.rows]
+
+
+def _counter_skip(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """A rolling counter leaps; it goes on from there, so only the leap is labelled. Seals are made to fit again."""
+    if not (found := _fields(bus, (COUNTER,))):
+        return None
+    f = int(rng.choice(found))
+    channel, start, width = (int(bus.truth[f"field_{name}"][f]) for name in ("channel", "start", "width"))
+    at = bus.stretch(channel, rng, 0.0, 1)
+    if at is None or any(b > at[1] for _, b in bus.taken.get(channel, ())):
+        return None
+    tail = bus.rows[channel][at[1] :].copy()
+    own = np.uint16(((1 << width) - 1) << start)
+    leap = int(rng.integers(1, 1 << width))
+    counter = ((tail & own) >> start) + leap
+    tail[:] = (tail & ~own) | ((counter << start) & own).astype(np.uint16)
+    for g in _fields(bus, SEALS):
+        if bus.truth["field_channel"][g] == channel:
+            seal(
+                tail,
+                int(bus.truth["field_kind"][g]),
+                int(bus.truth["field_start"][g]),
+                int(bus.truth["field_width"][g]),
+            )
+    return [Patch(channel, at[1], tail, at[1] + 1)]
+
+
+def _rollover(bus: Bus, rng: np.random.Generator) -> tuple[int, int, int] | None:
+    """A random rollover of a pair in plain or swapped bytes: (pair, high half's channel, first new sample)."""
+    pairs = bus.truth.get("overflow_pair", np.empty(0, np.int32))
+    if not pairs.size:
+        return None
+    e = int(rng.integers(pairs.size))
+    pair = int(pairs[e])
+    if FORMATS[bus.truth["pair_format"][pair]] not in ("u32", "i32"):
+        return None
+    channel = int(bus.truth["pair_msb"][pair])
+    row = bus.rows[channel]
+    near = int(bus.truth["overflow_time_ns"][e] * 1e-9 * bus.rates[channel])
+    piece = row[max(0, near - 2) : near + 4]
+    moved = np.flatnonzero(piece[1:] != piece[:-1])
+    return (pair, channel, max(0, near - 2) + int(moved[0]) + 1) if moved.size else None
+
+
+def _wrong_carry(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """From a rollover on, the high half is one too high or too low."""
+    if (found := _rollover(bus, rng)) is None:
+        return None
+    pair, channel, start = found
+    end = min(start + max(2, int(seconds * bus.rates[channel])), bus.rows[channel].size)
+    if start < 1 or not bus.free(channel, start, end):
+        return None
+    row = bus.rows[channel][start:end]
+    swapped = ORDERS[bus.truth["pair_order"][pair]] in ("BADC", "DCBA")
+    value = row.byteswap() if swapped else row.copy()
+    value += np.uint16(1) if rng.random() < 0.5 else np.uint16(0xFFFF)
+    return [Patch(channel, start, value.byteswap() if swapped else value)]
+
+
+def _frozen_msb(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """The high half does not see a rollover until the stretch ends."""
+    if (found := _rollover(bus, rng)) is None:
+        return None
+    _, channel, start = found
+    end = min(start + max(2, int(seconds * bus.rates[channel])), bus.rows[channel].size)
+    if start < 1 or not bus.free(channel, start, end):
+        return None
+    return [Patch(channel, start, np.full(end - start, bus.rows[channel][start - 1]))]
+
+
+def _two_halves(bus: Bus, rng: np.random.Generator, seconds: float) -> list[Stretch] | None:
+    """One stretch on both halves of a pair that are read at one rate."""
+    msb, lsb = bus.truth.get("pair_msb", np.empty(0, int)), bus.truth.get("pair_lsb", np.empty(0, int))
+    same = [(int(h), int(x)) for h, x in zip(msb, lsb, strict=True) if bus.rates[int(h)] == bus.rates[int(x)]]
+    if not same:
+        return None
+    high, low = same[int(rng.integers(len(same)))]
+    at = bus.stretch(high, rng, seconds)
+    if at is None or bus.rows[high].size != bus.rows[low].size or not bus.free(low, *at[1:]):
+        return None
+    return [at, (low, *at[1:])]
+
+
+def _swapped_halves(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    if (two := _two_halves(bus, rng, seconds)) is None:
+        return None
+    (high, start, end), (low, _, _) = two
+    a, b = bus.rows[high][start:end], bus.rows[low][start:end]
+    return [Patch(high, start, b.copy()), Patch(low, start, a.copy())]
+
+
+def _replay(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """Earlier words are sent again: of one channel, or of both halves of a pair."""
+    both = _two_halves(bus, rng, seconds) if rng.random() < 0.3 else None
+    if both is None:
+        channels = bus.of_type(0) + bus.of_type(3)
+        at = bus.stretch(int(rng.choice(channels)), rng, seconds) if channels else None
+        both = [at] if at else None
+    if both is None or both[0][1] < 2:
+        return None
+    length = both[0][2] - both[0][1]
+    earlier = int(rng.integers(0, max(1, both[0][1] - length)))
+    return [Patch(channel, start, bus.rows[channel][earlier : earlier + length].copy()) for channel, start, _ in both]
+
+
+def _bad_checksum(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    if not (found := _fields(bus, SEALS)):
+        return None
+    f = int(rng.choice(found))
+    channel, start, width = (int(bus.truth[f"field_{name}"][f]) for name in ("channel", "start", "width"))
+    at = bus.stretch(channel, rng, seconds)
+    if at is None:
+        return None
+    wrong = rng.integers(1, 1 << width, at[2] - at[1]).astype(np.uint16)
+    return [Patch(channel, at[1], bus.rows[channel][at[1] : at[2]] ^ (wrong << np.uint16(start)))]
+
+
+KINDS: dict[str, Callable[[Bus, np.random.Generator, float], Patches]] = {
+    "spike": _spike,
+    "drift": _add(lambda n, rng: np.arange(1, n + 1) / n, 0.5, 2.0),
+    "stuck": _stuck,
+    "noise_burst": _add(lambda n, rng: rng.standard_normal(n), 0.3, 1.5),
+    "level_shift": _add(lambda n, rng: np.ones(n), 0.5, 2.0),
+    "frequency_change": _frequency_change,
+    "pattern_change": _pattern_change,
+    "dropout": _dropout,
+    "broken_correlation": _broken_correlation,
+    "stuck_bit": _stuck_bit,
+    "counter_skip": _counter_skip,
+    "wrong_carry": _wrong_carry,
+    "swapped_halves": _swapped_halves,
+    "frozen_msb": _frozen_msb,
+    "replay": _replay,
+    "bad_checksum": _bad_checksum,
+}
+
+
+def inject(
+    arrays: Arrays, spec: Anomalies, rng: np.random.Generator, *, count: int | None = None, in_place: bool = False
+) -> Arrays:
+    """Inject labelled anomalies into a recording; returns it with the `anomaly` table grown.
+
+    The number is Poisson with mean `spec.per_recording`, or `count`. Works on any recording with
+    `inputs/r<rate>/words`, such as one imported from a log; what it knows of pairs, fields and links decides which
+    kinds apply. A kind that finds no place, or changes nothing, is drawn again. Raises InputError where there are no
+    words.
+    """
+    arrays = dict(arrays)
+    wanted = (int(rng.poisson(spec.per_recording)) if spec.per_recording else 0) if count is None else count
+    if not in_place and wanted:
+        arrays |= {k: v.copy() for k, v in arrays.items() if k.startswith("inputs/") and k.endswith("/words")}
+    labels: list[tuple[int, int, int, int, int]] = []
+    if wanted:
+        bus = Bus.of(arrays)
+        for channel, a, b in zip(
+            *(bus.truth.get(f"anomaly_{c}", ()) for c in ("channel", "start", "end")), strict=True
+        ):
+            bus.taken.setdefault(int(channel), []).append((int(a), int(b)))
+        names = list(spec.kinds)
+        weight = np.array(list(spec.kinds.values()))
+        first = int(arrays["truth/anomaly_group"].max(initial=-1)) + 1 if "truth/anomaly_group" in arrays else 0
+        for group in range(first, first + wanted):
+            for _ in range(TRIES):
+                name = names[int(rng.choice(weight.size, p=weight / weight.sum()))]
+                found = _apply(bus, name, rng, float(rng.uniform(*spec.seconds)))
+                if found:
+                    labels += [(*at, ANOMALY_KINDS.index(name), group) for at in found]
+                    break
+    table = np.array(sorted(labels, key=lambda row: (row[4], row[0])), np.int64).reshape(-1, 5)
+    for i, name in enumerate(("channel", "start", "end", "kind", "group")):
+        dtype = np.int8 if name == "kind" else np.int32
+        old = arrays.get(f"truth/anomaly_{name}", np.empty(0, dtype))
+        arrays[f"truth/anomaly_{name}"] = np.concatenate([old, table[:, i].astype(dtype)])
+    return arrays
+
+
+def _apply(bus: Bus, name: str, rng: np.random.Generator, seconds: float) -> list[Stretch]:
+    """Apply one anomaly and return its stretches; none where it finds no place or would leave a stretch as it is."""
+    patches = KINDS[name](bus, rng, seconds) or []
+    rows = [bus.rows[p.channel][p.start : p.start + p.words.size] for p in patches]
+    if any(np.array_equal(row, p.words) for row, p in zip(rows, patches, strict=True)):
+        return []
+    found = []
+    for row, p in zip(rows, patches, strict=True):
+        row[:] = p.words
+        end = p.start + p.words.size if p.end is None else p.end
+        bus.taken.setdefault(p.channel, []).append((p.start, end))
+        found.append((p.channel, p.start, end))
+    return found
