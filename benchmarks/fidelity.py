@@ -191,7 +191,7 @@ def _simulate(name_or_file: str, recordings: int) -> Iterable[Any]:
     """Test recordings of a scenario, one after the other."""
     from scenarios.spec import load, parse
     from simulators.rng import Key
-    from simulators.scene.simulate import simulate_arrays
+    from simulators.scene.generate import simulate_arrays
     from simulators.scene.spec import SceneSpec
 
     name, table = load("scene", name_or_file)

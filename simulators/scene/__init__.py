@@ -7,7 +7,7 @@ from importlib import import_module
 
 _HOMES = {
     "SceneSpec": "spec", "SCHEMA": "spec", "VERSION": "spec", "Spec": "spec",
-    "simulate": "simulate", "simulate_arrays": "simulate", "inject": "anomalies",
+    "simulate": "generate", "simulate_arrays": "generate", "inject": "anomalies",
 }  # fmt: skip
 __all__ = ["SCHEMA", "VERSION", "SceneSpec", "Spec", "inject", "simulate", "simulate_arrays"]
 

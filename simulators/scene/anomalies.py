@@ -363,8 +363,8 @@ def inject(
             *(bus.truth.get(f"anomaly_{c}", ()) for c in ("channel", "start", "end")), strict=True
         ):
             bus.taken.setdefault(int(channel), []).append((int(a), int(b)))
-        names = list(spec.kinds)
-        weight = np.array(list(spec.kinds.values()))
+        names = sorted(spec.kinds)
+        weight = np.array([spec.kinds[name] for name in names])
         first = int(arrays["truth/anomaly_group"].max(initial=-1)) + 1 if "truth/anomaly_group" in arrays else 0
         for group in range(first, first + wanted):
             for _ in range(TRIES):

@@ -61,9 +61,9 @@ def _cumulative(weights: tuple[float, ...]) -> np.ndarray:
 
 
 def choose(rng: np.random.Generator, weights: Mapping, size: int) -> list:
-    """Draw keys of a {key: weight} table with probability proportional to weight."""
-    names = list(weights)
-    at = np.searchsorted(_cumulative(tuple(weights.values())), rng.random(size), side="right")
+    """Draw keys of a {key: weight} table with probability proportional to weight; the table's order does not matter."""
+    names = sorted(weights, key=str)
+    at = np.searchsorted(_cumulative(tuple(weights[n] for n in names)), rng.random(size), side="right")
     return [names[i] for i in np.minimum(at, len(names) - 1)]
 
 

@@ -80,7 +80,9 @@ def _run(
         room = found
 
 
-def _tear(spec: SceneSpec, key: Key, p: Plan, flat: np.ndarray, events: np.ndarray, reads: np.ndarray) -> np.ndarray:
+def _tear(
+    spec: SceneSpec, key: Key, p: Plan, flat: np.ndarray, events: np.ndarray, reads: np.ndarray, kept: np.ndarray
+) -> np.ndarray:
     """Let some high halves lag behind a rollover; returns truth rows (pair, start, end)."""
     if not spec.pairs.torn_probability or not events.size:
         return np.empty((0, 3), np.int32)
@@ -91,6 +93,9 @@ def _tear(spec: SceneSpec, key: Key, p: Plan, flat: np.ndarray, events: np.ndarr
         flat, events["pair"], events["time_ns"], p.starts[msb], p.counts[msb], p.phase_ns[msb], p.periods_ps[msb],
         reads, spec.pairs.torn_probability, k0, k1, rows,
     )  # fmt: skip
+    for channel in np.unique(p.truth["pair_msb"][rows[:n, 0]]) if kept.size else ():  # what is lost shows the torn word
+        span = slice(int(p.starts[channel]), int(p.starts[channel] + p.counts[channel]))
+        words.hold(flat[span], kept[span])
     return rows[:n]
 
 
@@ -112,7 +117,7 @@ def simulate_arrays(spec: SceneSpec, key: Key, spare: dict[str, np.ndarray] | No
     reads = read_times(spec, key, p)
     valid, held, kept = _losses(spec, key, total, p.starts)
     events = _run(p, knots, envelopes, reads, kept, flat)
-    torn = _tear(spec, key, p, flat, events, reads)
+    torn = _tear(spec, key, p, flat, events, reads, kept)
     for channel, pair, first in p.rollover_counters:
         start, n = int(p.starts[channel]), int(p.counts[channel])
         times = np.sort(events["time_ns"][events["pair"] == pair])

@@ -1,0 +1,105 @@
+"""The command line: what it prints, what it refuses, and that it imports little for little questions."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulators.cli import main
+
+REFUSED = [
+    (["--scenario", "overflow_havy"], "scenario 'overflow_havy' not found; did you mean 'overflow_heavy'?"),
+    (["--scenario", "tiny", "--set", "clocks.0.rate_hz=0"], "clocks.0.rate_hz must be greater than 0; it is 0"),
+    (["--scenario", "tiny", "--set", "pairs.cout=3"], "unknown key 'pairs.cout'; did you mean 'count'?"),
+    (["--scenario", "tiny", "--set", "pairs.count=40"], "pairs need two channels each; 82 halves, 30 channels"),
+    (["--scenario", "tiny", "--set", "pairs.torn_probability=1.5"], "pairs.torn_probability must be less than or equal to 1; it is 1.5"),
+    (["--scenario", "tiny", "--set", "bits.signal_bits=[3, 17]"], "bits.signal_bits must lie within 3 to 15; it is [3, 17]"),
+    (["--scenario", "tiny", "--set", "timing.jitter_s=0.01"], "timing.jitter_s must be at most half the shortest period; it is 0.01"),
+    (["--scenario", "tiny", "--set", "plain.noise_counts=[5, 1]"], "noise_counts must be two positive numbers in ascending order; it is [5"),
+    (["--scenario", "tiny", "--set", "duration_s=0.01"], "duration_s must cover 8 samples of every clock; it is 0.01"),
+    (["--scenario", "tiny", "--set", "decoys.half_twins=40"], "too few"),
+    (["--scenario", "tiny", "--only", "tset/7"], "--only must be a split and an index such as test/7; it is 'tset/7'"),
+    (["--scenario", "tiny", "--recordings", "0/0/0"], "--recordings must be three counts such as 64/16/32, not all 0; it is '0/0/0'"),
+    (["--scenario", "tiny", "--preview", "picture.txt"], "--preview must name a .png, .svg or .pdf file; it is 'picture.txt'"),
+    (["--scenario", "tiny", "--workers", "0"], "--workers"),
+    (["--scenari", "tiny"], "--scenari"),
+    (["--recorded", "no.mf4"], "--recorded needs --dbc FILE"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "line"), REFUSED, ids=[" ".join(a) for a, _ in REFUSED])
+def test_bad_input_is_one_line_and_status_2_and_writes_nothing(
+    arguments: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main("scene", [*arguments, "--out", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert line in printed.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_prints_path_digest_size_and_rate_and_the_second_run_verifies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--scenario", "tiny", "--recordings", "2/1/1", "--out", str(tmp_path)]
+    assert main("scene", arguments) == 0
+    first = capsys.readouterr().out
+    assert "M channel-samples/s" in first
+    path = Path(first.split()[0])
+    digest = first.split()[2]
+    assert (path / "manifest.json").is_file()
+    assert main("scene", arguments) == 0
+    again = capsys.readouterr().out
+    assert again.startswith("already there, verified: ")
+    assert digest in again
+
+
+def test_only_gives_the_digest_that_the_recording_has_in_the_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from scenarios.card import read_manifest
+
+    assert main("scene", ["--scenario", "tiny", "--recordings", "0/0/8", "--out", str(tmp_path)]) == 0
+    whole = read_manifest(Path(capsys.readouterr().out.split()[0]))
+    assert main("scene", ["--scenario", "tiny", "--only", "test/7", "--out", str(tmp_path)]) == 0
+    assert whole["splits"]["test"]["leaves"][7] in capsys.readouterr().out
+
+
+def test_dry_run_says_sizes_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("scene", ["--scenario", "tiny", "--dry-run", "--out", str(tmp_path)]) == 0
+    assert "nothing was written" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_arguments_it_says_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("scene", []) == 0
+    printed = capsys.readouterr().out
+    assert "overflow_heavy" in printed
+    assert "--scenario NAME" in printed
+
+
+def test_the_picture_can_be_drawn_of_a_new_set_and_of_an_old_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new, old = tmp_path / "new.png", tmp_path / "old.png"
+    arguments = ["--scenario", "tiny", "--recordings", "1/0/0", "--out", str(tmp_path)]
+    assert main("scene", [*arguments, "--preview", str(new)]) == 0
+    path = capsys.readouterr().out.split()[0]
+    assert main("scene", ["--preview", str(old), path]) == 0
+    assert new.read_bytes()[:8] == old.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize("flag", ["--list", "--help"])
+def test_small_questions_import_neither_numba_nor_xarray(flag: str) -> None:
+    code = (
+        "import sys; from simulators.cli import main; status = main('scene', [sys.argv[1]]);"
+        "assert status == 0; heavy = {'numba', 'xarray', 'zarr', 'scipy', 'matplotlib'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, flag], check=True, capture_output=True, env={"PYTHONPATH": ":".join(sys.path)}
+    )
