@@ -41,7 +41,9 @@ def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
     benchmark = request.getfixturevalue("benchmark")
 
     def add(table: str, what: str, **cells: str) -> None:
-        tables.setdefault(table, []).append({"": what, **{name.replace("_", " "): text for name, text in cells.items()}})
+        tables.setdefault(table, []).append(
+            {"": what, **{name.replace("_", " "): text for name, text in cells.items()}}
+        )
         benchmark.extra_info |= {f"{what}, {name.replace('_', ' ')}": text for name, text in cells.items()}
 
     return add

@@ -6,6 +6,7 @@ Ratios count, since machines differ: to plain numpy doing the same work, to the 
 """
 
 import copy
+import dataclasses
 import json
 import os
 import subprocess
@@ -21,8 +22,8 @@ from numba import njit
 from benchmarks.conftest import best, scene
 from scenarios.store import open_stage, write_block
 from simulators import noise
-from simulators.run import generate, header_for, make_block
-from simulators.scene import simulate
+from simulators.run import header_for, make_block
+from simulators.scene import generate as making
 from simulators.scene.draw import Plan
 from simulators.scene.kernels import bits, plain, words
 
@@ -32,7 +33,7 @@ ALL = np.empty(0, bool)
 
 
 def numpy_run(*arguments) -> np.ndarray:
-    """`simulate._run` in plain numpy."""
+    """`generate._run` in plain numpy."""
     events = plain.run_jobs(*arguments)
     return events[np.lexsort((events["sample"], events["pair"]))]
 
@@ -41,7 +42,7 @@ def numpy_run(*arguments) -> np.ndarray:
 def with_numpy(monkeypatch) -> Callable:
     def call(function: Callable, *arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(simulate, "_run", numpy_run)
+            patch.setattr(making, "_run", numpy_run)
             return function(*arguments)
 
     return call
@@ -61,26 +62,23 @@ def per_second(samples: int, seconds: float) -> str:
 
 def test_overflow_heavy_in_memory(benchmark, tell, with_numpy):
     spec, key = scene("overflow_heavy")
-    p = simulate.plan(spec, key)
+    p = making.plan(spec, key)
     samples = int(p.counts.sum())
-    knots, envelopes = simulate.knots_of(p)
+    knots, envelopes = making.knots_of(p)
     flat, spare, spare_of_numpy = np.ones(samples, np.uint16), {}, {}
     kept: list = []  # what is held on to cannot be handed out again, so memory is fresh
+    copied = np.ones_like(flat)
     least = timed(
         benchmark,
         {
-            "whole scene, memory used again": lambda: simulate.simulate_arrays(spec, key, spare),
-            "whole scene, fresh memory": lambda: kept.append(simulate.simulate_arrays(spec, key)),
-            "kernels alone": lambda: simulate._run(p, knots, envelopes, NONE, ALL, flat),
-            "whole scene, words by plain numpy": lambda: with_numpy(
-                simulate.simulate_arrays, spec, key, spare_of_numpy
-            ),
+            "whole scene, memory used again": lambda: making.simulate_arrays(spec, key, spare),
+            "whole scene, fresh memory": lambda: kept.append(making.simulate_arrays(spec, key)),
+            "kernels alone": lambda: making._run(p, knots, envelopes, NONE, ALL, flat),
+            "whole scene, words by plain numpy": lambda: with_numpy(making.simulate_arrays, spec, key, spare_of_numpy),
             "words alone by plain numpy": lambda: plain.run_jobs(p, knots, envelopes, NONE, ALL, flat),
             "fill of fresh pages of the same bytes": lambda: kept.append(np.full(samples, 7, np.uint16)),
             "copy of the same bytes": lambda: np.copyto(copied, flat),
-        }
-        if (copied := np.ones_like(flat)) is not None
-        else {},
+        },
         "whole scene, memory used again",
     )
     numpy_of = {
@@ -120,8 +118,8 @@ def test_where_the_time_of_overflow_heavy_goes(benchmark, tell, monkeypatch):
         return call
 
     for part, name in PARTS.items():
-        monkeypatch.setattr(simulate, name, watched(part, getattr(simulate, name)))
-    benchmark.pedantic(simulate.simulate_arrays, (spec, key, spare), rounds=15, warmup_rounds=2)
+        monkeypatch.setattr(making, name, watched(part, getattr(making, name)))
+    benchmark.pedantic(making.simulate_arrays, (spec, key, spare), rounds=15, warmup_rounds=2)
     total = benchmark.stats.stats.min
     least = {part: min(times) for part, times in spent.items()}
     least["truth and the rest"] = max(0.0, total - sum(least.values()))
@@ -132,15 +130,15 @@ def test_where_the_time_of_overflow_heavy_goes(benchmark, tell, monkeypatch):
 
 def test_seed_100_scenes(benchmark, tell, with_numpy):
     spec, key = scene("seed_100")
-    keys = [copy.replace(key, index=i) if sys.version_info >= (3, 13) else _with_index(key, i) for i in range(4)]
+    keys = [dataclasses.replace(key, index=i) for i in range(4)]
     spare: dict = {}
 
     def run() -> None:
         for k in keys:
-            simulate.simulate_arrays(spec, k, spare)
+            making.simulate_arrays(spec, k, spare)
 
     least = timed(benchmark, {"compiled": run, "numpy": lambda: with_numpy(run)}, "compiled", rounds=4)
-    samples = spec.channels and int(sum(spec.samples(c) * c.channels for c in spec.clocks)) * len(keys)
+    samples = sum(spec.samples(c) * c.channels for c in spec.clocks) * len(keys)
     tell(
         "seed_100 in memory (60 s, 100 channels, one core)",
         "whole scenes",
@@ -148,12 +146,6 @@ def test_seed_100_scenes(benchmark, tell, with_numpy):
         M_channel_samples_per_s=per_second(samples, least["compiled"]),
         times_numpy=f"{least['numpy'] / least['compiled']:.2f}",
     )
-
-
-def _with_index(key, index):
-    import dataclasses
-
-    return dataclasses.replace(key, index=index)
 
 
 # ---- single kernels
@@ -206,8 +198,8 @@ def test_single_kernel(benchmark, tell, what):
         }
     else:
         op, noisy, rows = KERNELS[what]
-        p = _single(simulate.plan(*scene("overflow_heavy")), op, noisy)
-        knots, envelopes = simulate.knots_of(p)
+        p = _single(making.plan(*scene("overflow_heavy")), op, noisy)
+        knots, envelopes = making.knots_of(p)
         flat, n = np.zeros(int(p.counts.sum()), np.uint16), int(p.jobs["n"][0])
         events = np.empty(1 << 16, words.EVENT)
         functions = {
@@ -218,7 +210,8 @@ def test_single_kernel(benchmark, tell, what):
         }
         if op == words.BITS:
             kinds = p.fields["kind"][p.jobs["field"][0] :][: p.jobs["fields"][0]]
-            what += f" ({kinds.size}, {'sealed' if np.isin(kinds, [bits.PARITY, bits.CRC, bits.CHECKSUM]).any() else 'no seal'})"
+            sealed = np.isin(kinds, [bits.PARITY, bits.CRC, bits.CHECKSUM]).any()
+            what += f" ({kinds.size}, {'sealed' if sealed else 'no seal'})"
     least = timed(benchmark, functions, "compiled", rounds=15)
     tell(
         "single kernels (120,000 samples)",
@@ -237,7 +230,7 @@ def test_overflow_heavy_to_disk(benchmark, tell, tmp_path):
     from zarr.codecs import BloscCodec, Crc32cCodec
 
     spec, key = scene("overflow_heavy")
-    made = [simulate.simulate_arrays(spec, _with_index(key, i)) for i in range(3)]
+    made = [making.simulate_arrays(spec, dataclasses.replace(key, index=i)) for i in range(3)]
     header = header_for("scene", "overflow_heavy", spec, {"train": len(made)})
     stacked = {name: np.stack([a[name] for a in made]) for name in made[0] if name.endswith("/words")}
     samples = sum(a.size for a in stacked.values())
@@ -323,7 +316,12 @@ def test_memory_stays_flat_as_sets_grow(benchmark, tell, tmp_path):
 def python(*arguments: str, **environment: str) -> str:
     """Run a Python process in the repository; its standard output."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -346,7 +344,8 @@ def test_short_commands(benchmark, tell, option):
     command = ("-m", "simulators.scene", option)
     benchmark.pedantic(python, command, rounds=1)
     least = seconds_of(*command)
-    tell(COMMANDS, f"python -m simulators.scene {option}", seconds=f"{least:.2f}", bare_python=f"{seconds_of('-c', ''):.2f}")
+    bare = f"{seconds_of('-c', ''):.2f}"
+    tell(COMMANDS, f"python -m simulators.scene {option}", seconds=f"{least:.2f}", bare_python=bare)
 
 
 RUN = """
@@ -360,7 +359,6 @@ ONLY_IMPORTS = """
 import importlib, json, sys
 for name in json.load(open(sys.argv[1])):
     try:
-        importlib.import_module(name)
     except Exception:
         pass
 """

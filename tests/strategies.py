@@ -44,7 +44,7 @@ def scene_specs(draw: st.DrawFn, *, jitter: bool = True, losses: bool = True) ->
         "timing": {
             "phase": draw(st.sampled_from([0.0, 0.0, 0.5, 1.0])),
             "latency_s": draw(st.sampled_from([0.0, 0.004])),
-            "jitter_s": draw(st.sampled_from([0.0, 0.0, 0.25 / max(rates)])) if jitter else 0.0,
+            "jitter": draw(st.sampled_from([0.0, 0.0, 0.25, 0.5])) if jitter else 0.0,
             "missing_probability": draw(odds) if losses else 0.0,
             "held_probability": draw(odds) if losses else 0.0,
             "refresh_s": draw(st.sampled_from([0.0005, 0.00073, 0.005])),

@@ -45,6 +45,8 @@ class Plan:
     """(channel, row of the pair whose rollovers it counts, first value)."""
 
 
+STILL_AT_ZERO = 0.7
+"""Probability that a value or a field that does not move is 0; so it is in real logs."""
 NOISES = {"gaussian": noise.GAUSSIAN, "uniform": noise.UNIFORM, "heavy": noise.HEAVY}
 SEALS = ("parity", "crc", "checksum")
 
@@ -142,7 +144,7 @@ class Drawing:
         self.process = np.zeros(n, np.int8)
         self.mask = np.full(n, 0xFFFF, np.uint16)
         self.driver = np.full(n, -1, np.int32)
-        self.regular = spec.timing.jitter_s == 0
+        self.regular = spec.timing.jitter == 0
 
     def _time(self) -> None:
         timing = self.spec.timing
@@ -207,12 +209,13 @@ class Drawing:
         rate = float(self.rates[channel])
         lowest = float(min(self.rates[c] for c in readers))
         job = self.jobs[channel]
-        centre = 0.0 if kind == "i16" else float(1e4 + 3e4 * u[0])
+        centre = 0.0 if kind == "i16" else float(log_uniform(rng, *spec.level_counts))
         room = 2e4 if kind == "i16" else 0.75 * min(centre, 65535 - centre)
-        span = float(log_uniform(rng, 200, room)) * (2 if u[2] < 0.5 else 1)
+        span = float(log_uniform(rng, min(200, room / 4), room)) * (2 if u[2] < 0.5 else 1)
         more: dict[str, float] = {"place": latent.SPAN, "centre": centre, "span": span}
         if rng.random() < spec.still_probability:
-            self.read(channel, self.add_driver(readers, latent.RAMP, 0.0, 0.0, **more | {"span": 0.0}))
+            level = {"span": 0.0, "centre": 0.0 if u[3] < STILL_AT_ZERO else centre}
+            self.read(channel, self.add_driver(readers, latent.RAMP, 0.0, 0.0, **more | level))
             self._word(channel, kind, rng)
             job["noise"] = 0
             return
@@ -340,6 +343,7 @@ class Drawing:
             self.read(channel, driver)
         every = 1 if rng.random() < 0.6 else int(rng.integers(2, max(3, int(rate))))
         start_value = value if name == "constant" else int(rng.integers(1 << width))
+        start_value = 0 if still and rng.random() < STILL_AT_ZERO else start_value
         k0, k1 = next(self.keys)
         self.field_rows.append((
             packed.CONSTANT if still and name not in SEALS else FIELD_KINDS.index(name),

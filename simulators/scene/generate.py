@@ -41,12 +41,13 @@ def knots_of(p: Plan) -> tuple[np.ndarray, np.ndarray]:
 
 def read_times(spec: SceneSpec, key: Key, p: Plan) -> np.ndarray:
     """True time of every read in ns, flat in channel order; empty where the clocks are regular."""
-    if not spec.timing.jitter_s:
+    if not spec.timing.jitter:
         return np.empty(0, np.int64)
     rng = stream(key, "jitter")
     times = np.empty(int(p.counts.sum()), np.int64)
     for start, n, phase, period in zip(p.starts, p.counts, p.phase_ns, p.periods_ps, strict=True):
-        late = (rng.random(int(n), np.float32) * np.float32(spec.timing.jitter_s * 1e9)).astype(np.int64)
+        most = np.float32(spec.timing.jitter * period / 1000)
+        late = (rng.random(int(n), np.float32) * most).astype(np.int64)
         times[start : start + n] = phase + np.arange(n) * period // 1000 + late
     return times
 
@@ -111,7 +112,7 @@ def simulate_arrays(spec: SceneSpec, key: Key, spare: dict[str, np.ndarray] | No
     if "words" not in spare or spare["words"].size != total:
         spare["words"] = np.empty(total, np.uint16)
     flat = spare["words"]
-    if spec.timing.jitter_s:
+    if spec.timing.jitter:
         p.jobs["reads"] = p.jobs["row"]
     knots, envelopes = knots_of(p)
     reads = read_times(spec, key, p)

@@ -249,7 +249,9 @@ def _place(process, x):
             shift = np.floor(page - low + process.u * process.modulus)
         else:  # the boundary lies between 10 and 90 % of what it covers
             shift = np.floor(page - low - (0.1 + 0.8 * process.u) * spread)
-    elif process.place == HIDDEN:
+    elif process.place == HIDDEN:  # the spline stays within the hull of its knots
+        low, high = x.min(), x.max()
+        spread = high - low
         room = process.modulus - 2.0 * process.margin
         if spread > 0.8 * room:
             scale = 0.8 * room / spread

@@ -7,9 +7,9 @@ from strategies import scene_specs
 from scenarios.spec import load, parse
 from simulators import noise
 from simulators.run import key_of
-from simulators.scene import generate as simulate
 from simulators.scene.draw import Plan
 from simulators.scene.draw import plan as draw_plan
+from simulators.scene.generate import _losses, knots_of, read_times
 from simulators.scene.kernels import plain, words
 from simulators.scene.spec import FIELD_KINDS, SceneSpec
 
@@ -20,11 +20,11 @@ def made(spec: SceneSpec, index: int = 0):
     """Plan, knots, envelopes, read times, what was kept: all that the words follow from."""
     key = key_of("scene", "test", spec, "test", index)
     p = draw_plan(spec, key)
-    if spec.timing.jitter_s:
+    if spec.timing.jitter:
         p.jobs["reads"] = p.jobs["row"]
-    knots, envelopes = simulate.knots_of(p)
-    reads = simulate.read_times(spec, key, p)
-    kept = simulate._losses(spec, key, int(p.counts.sum()), p.starts)[2]
+    knots, envelopes = knots_of(p)
+    reads = read_times(spec, key, p)
+    kept = _losses(spec, key, int(p.counts.sum()), p.starts)[2]
     return p, knots, envelopes, reads, kept
 
 
@@ -126,7 +126,7 @@ def test_the_specs_drawn_reach_every_option():
         seen.update(("stride", min(s, 2)) for s in p.jobs["stride"].tolist())
         seen.update(("lossy", s) for s in p.jobs["lossy"].tolist())
         seen.add(("envelope", bool(p.envelopes)))
-        seen.add(("jitter", spec.timing.jitter_s > 0))
+        seen.add(("jitter", spec.timing.jitter > 0))
         seen.update(("modulus", m == words.FULL) for m in p.jobs["modulus"].tolist())
 
     look()
