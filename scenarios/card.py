@@ -70,20 +70,21 @@ def card(content: Mapping[str, Any], header: Header) -> str:
     """README.md of a set."""
     size = sum(n for _, n in content["files"].values())
     rows = "\n".join(
-        f"| `{v.name}` | {', '.join(('recording', *v.dims))} | {v.dtype} | {v.units} | {v.meaning} |"
+        f"| `{v.name}` | {', '.join(v.dims if v.table else ('recording', *v.dims))} | {v.dtype} | {v.units} | {v.meaning} |"
         for v in header.variables
     )
     splits = ", ".join(f"{name} {v['count']}" for name, v in content["splits"].items())
-    seed = content["spec"].get("purpose", "") if isinstance(content["spec"], dict) else ""
+    purpose = content["spec"].get("purpose", "") if isinstance(content["spec"], dict) else ""
     text = f"""# {header.simulator}/{header.scenario}
 
-{seed}
+{purpose}
 
 - Identity: `{content["identity"]}` (scenario version - simulator version)
 - Digest: `{content["digest"]}` (logical: the integers of every recording; `python -m scenarios verify` recomputes it)
 - Recordings: {splits}; {size / 1e6:.1f} MB on disk
 - Made by: `{header.command}`
 - Licence: {header.licence}
+{header.card.strip()}
 
 ## How to read it
 Plain zarr v3, readable without our code:
@@ -94,7 +95,7 @@ tree = xarray.open_datatree("{header.identity.as_posix()}")
 ```
 
 Groups are `<split>/inputs/...` (what a method may see) and `<split>/truth/...` (what it may not). Arrays have a leading
-`recording` axis. Recordings shorter than the longest are padded with 0: `n_channel` and `n_time` give each one's size.
+`recording` axis, or are columns of a table. Recordings shorter than the longest are padded with 0: `n_channel` and `n_time` give each one's size.
 A table's rows lie end to end; those of recording i are rows `<table>_row_offset[i]` to `<table>_row_offset[i + 1]`.
 
 ## Variables
@@ -107,7 +108,7 @@ A table's rows lie end to end; those of recording i are rows `<table>_row_offset
 {json.dumps(content["spec"], indent=1, sort_keys=True, ensure_ascii=False)}
 ```
 """
-    return text + (f"\n{header.card.strip()}\n" if header.card else "")
+    return text
 
 
 def croissant(content: Mapping[str, Any]) -> str:

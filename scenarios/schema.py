@@ -83,7 +83,7 @@ def check(arrays: Arrays, schema: Schema) -> tuple[Var, ...]:
     """Check one recording against its schema and return the variables found.
 
     Every variable has its type and its number of dimensions; dimensions of one name in one group, and the columns of
-    one table, have one size; labels lie within their codes. Raises InputError naming the first that does not.
+    one table, have one size; labels lie within their codes; floats are finite. Raises InputError naming the first that does not.
     """
     variables = schema.expand(arrays)
     sizes: dict[tuple[str, str], int] = {}
@@ -98,6 +98,8 @@ def check(arrays: Arrays, schema: Schema) -> tuple[Var, ...]:
             known = sizes.setdefault((group if dim in FIXED_DIMS else "", dim), size)
             if known != size:
                 raise InputError(f"'{var.name}' must have {known} along '{dim}'; it has {size}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(f"'{var.name}' must be finite; it holds {array[~np.isfinite(array)][0]}")
         if var.flag_meanings and array.size and not 0 <= array.min() <= array.max() < len(var.flag_meanings):
             raise InputError(f"'{var.name}' must hold codes 0 to {len(var.flag_meanings) - 1}; it holds {array.max()}")
     return variables

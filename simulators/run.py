@@ -81,7 +81,7 @@ def header_for(
         first=first,
         suffix="+" + hashlib.sha256(resolved.encode()).hexdigest()[:12] if changed else "",
         command=command,
-        card=spec.purpose,
+        card=f"- Fidelity: how far the simulator is from real recordings: `python -m benchmarks.fidelity {simulator}`.",
     )
 
 
@@ -204,7 +204,7 @@ def header_of_recorded(simulator: str, source: Recorded, command: str = "") -> H
         splits={"test": len(source)},
         attrs=attrs,
         command=command,
-        card="Imported from recordings. The licence is that of their source.",
+        card="- Imported from recordings; the licence is that of their source.",
         licence="as the source",
     )
 
