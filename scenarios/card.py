@@ -69,13 +69,11 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def card(content: Mapping[str, Any], header: Header) -> str:
     """README.md of a set."""
     size = sum(n for _, n in content["files"].values())
-    rows = "\n".join(
-        f"| `{v.name}` | {', '.join(v.dims if v.table else ('recording', *v.dims))} | {v.dtype} | {v.units} | {v.meaning} |"
-        for v in header.variables
-    )
+    dims = {v.name: ", ".join(v.dims if v.table else ("recording", *v.dims)) for v in header.variables}
+    rows = "\n".join(f"| `{v.name}` | {dims[v.name]} | {v.dtype} | {v.units} | {v.meaning} |" for v in header.variables)
     splits = ", ".join(f"{name} {v['count']}" for name, v in content["splits"].items())
     purpose = content["spec"].get("purpose", "") if isinstance(content["spec"], dict) else ""
-    text = f"""# {header.simulator}/{header.scenario}
+    return f"""# {header.simulator}/{header.scenario}
 
 {purpose}
 
@@ -95,7 +93,8 @@ tree = xarray.open_datatree("{header.identity.as_posix()}")
 ```
 
 Groups are `<split>/inputs/...` (what a method may see) and `<split>/truth/...` (what it may not). Arrays have a leading
-`recording` axis, or are columns of a table. Recordings shorter than the longest are padded with 0: `n_channel` and `n_time` give each one's size.
+`recording` axis, or are columns of a table.
+Recordings shorter than the longest are padded with 0: `n_channel` and `n_time` give each one's size.
 A table's rows lie end to end; those of recording i are rows `<table>_row_offset[i]` to `<table>_row_offset[i + 1]`.
 
 ## Variables
@@ -108,7 +107,6 @@ A table's rows lie end to end; those of recording i are rows `<table>_row_offset
 {json.dumps(content["spec"], indent=1, sort_keys=True, ensure_ascii=False)}
 ```
 """
-    return text
 
 
 def croissant(content: Mapping[str, Any]) -> str:

@@ -83,7 +83,8 @@ def check(arrays: Arrays, schema: Schema) -> tuple[Var, ...]:
     """Check one recording against its schema and return the variables found.
 
     Every variable has its type and its number of dimensions; dimensions of one name in one group, and the columns of
-    one table, have one size; labels lie within their codes; floats are finite. Raises InputError naming the first that does not.
+    one table, have one size; labels lie within their codes; floats are finite. Raises InputError naming the first
+    that does not.
     """
     variables = schema.expand(arrays)
     sizes: dict[tuple[str, str], int] = {}

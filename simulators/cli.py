@@ -125,13 +125,13 @@ def _simulate(
         _estimate(domain, name, spec, header, target)
         return
     outcome = _with_progress(partial(generate, target, header, workers=workers))
-    _tell(outcome)
-    if only:
-        split, _, _ = only.partition("/")
-        print(f"recording {only}: digest {outcome.manifest['splits'][split]['leaves'][0]}")
     if preview:
         split = next(iter(header.splits))
         _draw_stored(domain, target, only or f"{split}/{header.first.get(split, 0)}", preview)
+    if only:
+        (leaf,) = outcome.manifest["splits"][only.partition("/")[0]]["leaves"]
+        print(f"recording {only}: digest {leaf}")
+    _tell(outcome)
 
 
 def _arguments_of(arguments: Sequence[str]) -> list[str]:

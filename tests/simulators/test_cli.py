@@ -88,7 +88,7 @@ def test_the_picture_can_be_drawn_of_a_new_set_and_of_an_old_one(
     new, old = tmp_path / "new.png", tmp_path / "old.png"
     arguments = ["--scenario", "tiny", "--recordings", "1/0/0", "--out", str(tmp_path)]
     assert main("scene", [*arguments, "--preview", str(new)]) == 0
-    path = capsys.readouterr().out.split()[0]
+    path = capsys.readouterr().out.splitlines()[-1].split()[0]
     assert main("scene", ["--preview", str(old), path]) == 0
     assert new.read_bytes()[:8] == old.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
