@@ -14,10 +14,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
 from numba import njit
+from pytest_benchmark.fixture import BenchmarkFixture as Benchmark
 
 from benchmarks.conftest import best, scene
 from scenarios.store import open_stage, write_block
@@ -28,19 +30,20 @@ from simulators.scene.draw import Plan
 from simulators.scene.kernels import bits, plain, words
 
 ROOT = Path(__file__).parent.parent
+Tell = Callable[..., None]
 NONE = np.empty(0, np.int64)
 ALL = np.empty(0, bool)
 
 
-def numpy_run(*arguments) -> np.ndarray:
+def numpy_run(*arguments: Any) -> np.ndarray:
     """`generate._run` in plain numpy."""
     events = plain.run_jobs(*arguments[:6])
     return events[np.lexsort((events["sample"], events["pair"]))]
 
 
 @pytest.fixture
-def with_numpy(monkeypatch) -> Callable:
-    def call(function: Callable, *arguments):
+def with_numpy(monkeypatch: pytest.MonkeyPatch) -> Callable:
+    def call(function: Callable, *arguments: Any) -> Any:
         with monkeypatch.context() as patch:
             patch.setattr(making, "_run", numpy_run)
             return function(*arguments)
@@ -48,7 +51,7 @@ def with_numpy(monkeypatch) -> Callable:
     return call
 
 
-def timed(benchmark, functions: dict[str, Callable], main: str, rounds: int = 7) -> dict[str, float]:
+def timed(benchmark: Benchmark, functions: dict[str, Callable], main: str, rounds: int = 7) -> dict[str, float]:
     benchmark.pedantic(functions[main], rounds=3, warmup_rounds=1)
     return best(functions, rounds)
 
@@ -60,12 +63,14 @@ def per_second(samples: int, seconds: float) -> str:
 # ---- in memory
 
 
-def test_overflow_heavy_in_memory(benchmark, tell, with_numpy):
+def test_overflow_heavy_in_memory(benchmark: Benchmark, tell: Tell, with_numpy: Callable) -> None:
     spec, key = scene("overflow_heavy")
     p = making.plan(spec, key)
     samples = int(p.counts.sum())
     knots, envelopes = making.knots_of(p)
-    flat, spare, spare_of_numpy = np.ones(samples, np.uint16), {}, {}
+    flat = np.ones(samples, np.uint16)
+    spare: dict[str, Any] = {}
+    spare_of_numpy: dict[str, Any] = {}
     kept: list = []  # what is held on to cannot be handed out again, so memory is fresh
     copied = np.ones_like(flat)
     least = timed(
@@ -101,13 +106,15 @@ PARTS = {
 }  # fmt: skip
 
 
-def test_where_the_time_of_overflow_heavy_goes(benchmark, tell, monkeypatch):
+def test_where_the_time_of_overflow_heavy_goes(
+    benchmark: Benchmark, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec, key = scene("overflow_heavy")
     spare: dict = {}
     spent: dict[str, list[float]] = {name: [] for name in PARTS}
 
     def watched(part: str, function: Callable) -> Callable:
-        def call(*arguments, **more):
+        def call(*arguments: Any, **more: Any) -> Any:
             began = perf_counter()
             try:
                 return function(*arguments, **more)
@@ -127,7 +134,7 @@ def test_where_the_time_of_overflow_heavy_goes(benchmark, tell, monkeypatch):
         tell("where the time of overflow_heavy goes", part, ms=f"{seconds * 1e3:.2f}", share=share)
 
 
-def test_seed_100_scenes(benchmark, tell, with_numpy):
+def test_seed_100_scenes(benchmark: Benchmark, tell: Tell, with_numpy: Callable) -> None:
     spec, key = scene("seed_100")
     keys = [dataclasses.replace(key, index=i) for i in range(4)]
     spare: dict = {}
@@ -151,7 +158,7 @@ def test_seed_100_scenes(benchmark, tell, with_numpy):
 
 
 @njit(cache=True)
-def _hash_row(n, k0, k1, out):
+def _hash_row(n, k0, k1, out):  # type: ignore[no-untyped-def]
     for i in range(n):
         out[i] = noise.hash32(np.uint32(i), k0, k1)
 
@@ -170,7 +177,7 @@ def _single(p: Plan, op: int, noisy: bool) -> Plan:
     return one
 
 
-KERNELS = {
+KERNELS: dict[str, tuple[int, bool, int] | None] = {
     "hash": None,
     "normal noise": None,
     "plain word, noisy": (words.PLAIN, True, 1),
@@ -181,22 +188,22 @@ KERNELS = {
 
 
 @pytest.mark.parametrize("what", KERNELS)
-def test_single_kernel(benchmark, tell, what):
+def test_single_kernel(benchmark: Benchmark, tell: Tell, what: str) -> None:
     k0, k1, table, n = np.uint32(1), np.uint32(2), noise.normal_table(), 120_000
     hashes, normals = np.empty(n, np.uint32), np.empty(n, np.float32)
     rows = 1
-    if what == "hash":
+    if (kernel := KERNELS[what]) is None and what == "hash":
         functions = {
             "compiled": lambda: _hash_row(n, k0, k1, hashes),
             "numpy": lambda: plain.hash32(np.arange(n, dtype=np.uint32), k0, k1),
         }
-    elif what == "normal noise":
+    elif kernel is None:
         functions = {
             "compiled": lambda: noise.normals(table, 0, n, k0, k1, normals),
             "numpy": lambda: plain.normals(range(n), k0, k1),
         }
     else:
-        op, noisy, rows = KERNELS[what]
+        op, noisy, rows = kernel
         p = _single(making.plan(*scene("overflow_heavy")), op, noisy)
         knots, envelopes = making.knots_of(p)
         flat, n = np.zeros(int(p.counts.sum()), np.uint16), int(p.jobs["n"][0])
@@ -224,7 +231,7 @@ def test_single_kernel(benchmark, tell, what):
 # ---- to disk
 
 
-def test_overflow_heavy_to_disk(benchmark, tell, tmp_path):
+def test_overflow_heavy_to_disk(benchmark: Benchmark, tell: Tell, tmp_path: Path) -> None:
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
 
@@ -278,7 +285,7 @@ def test_overflow_heavy_to_disk(benchmark, tell, tmp_path):
 
 
 SET = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from scenarios.spec import load, parse
 from simulators.run import generate, header_for
@@ -289,12 +296,17 @@ header = header_for("scene", name, spec, {"train": int(sys.argv[2])})
 began = time.perf_counter()
 outcome = generate(Path(sys.argv[1]), header)
 seconds = time.perf_counter() - began
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:  # not ru_maxrss first: Linux hands it down from the process that started this one
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0])
+except (OSError, IndexError):
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"peak_mb": peak / 1024, "rate": outcome.samples / seconds / 1e6}))
 """
 
 
-def test_memory_stays_flat_as_sets_grow(benchmark, tell, tmp_path):
+def test_memory_stays_flat_as_sets_grow(benchmark: Benchmark, tell: Tell, tmp_path: Path) -> None:
     def made(count: int) -> dict[str, float]:
         return json.loads(python("-c", SET, str(tmp_path / f"{count}.zarr"), str(count)))
 
@@ -339,7 +351,7 @@ COMMANDS = "commands (whole processes)"
 
 
 @pytest.mark.parametrize("option", ["--list", "--help"])
-def test_short_commands(benchmark, tell, option):
+def test_short_commands(benchmark: Benchmark, tell: Tell, option: str) -> None:
     command = ("-m", "simulators.scene", option)
     benchmark.pedantic(python, command, rounds=1)
     least = seconds_of(*command)
@@ -358,12 +370,13 @@ ONLY_IMPORTS = """
 import importlib, json, sys
 for name in json.load(open(sys.argv[1])):
     try:
+        importlib.import_module(name)
     except Exception:
         pass
 """
 
 
-def test_warm_tiny_run(benchmark, tell, tmp_path):
+def test_warm_tiny_run(benchmark: Benchmark, tell: Tell, tmp_path: Path) -> None:
     modules = tmp_path / "modules.json"
     turns = iter(range(100))
 
@@ -382,7 +395,7 @@ def test_warm_tiny_run(benchmark, tell, tmp_path):
     )
 
 
-def test_cold_first_scene(benchmark, tell, tmp_path):
+def test_cold_first_scene(benchmark: Benchmark, tell: Tell, tmp_path: Path) -> None:
     command = ("-m", "simulators.scene", "--scenario", "tiny", "--recordings", "1/0/0", "--out", str(tmp_path / "a"))
     cache = str(tmp_path / "cache")
     benchmark.pedantic(python, command, {"NUMBA_CACHE_DIR": cache}, rounds=1)

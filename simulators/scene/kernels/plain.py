@@ -15,15 +15,16 @@ from simulators.scene.kernels import bits as packed
 from simulators.scene.kernels import words as kernel
 
 Ticks = range | np.ndarray
+Word = int | np.uint32
 F32, U32 = np.float32, np.uint32
 
 
 # ---- noise
 
 
-def hash32(n: np.ndarray, k0: int, k1: int) -> np.ndarray:
+def hash32(n: np.ndarray, k0: Word, k1: Word) -> np.ndarray:
     """32 random bits for each counter n (uint32) under the key (k0, k1)."""
-    x = n * U32(0x9E3779B9)
+    x: np.ndarray = n * U32(0x9E3779B9)
     x ^= U32(k0)
     scratch = x >> U32(16)
     x ^= scratch
@@ -97,7 +98,7 @@ def _table() -> np.ndarray:
     return np.concatenate([whole[:b], whole[-b:], whole[b:-b]])
 
 
-def _refine(z: np.ndarray, u: np.ndarray, first: int, ticks: Ticks, k0: int, k1: int) -> np.ndarray:
+def _refine(z: np.ndarray, u: np.ndarray, first: int, ticks: Ticks, k0: Word, k1: Word) -> np.ndarray:
     """Draw the samples whose bin u is one of the outermost to 48 bits, in place."""
     rare = np.flatnonzero(u < 2 * TAIL_BINS)
     if rare.size:
@@ -110,7 +111,7 @@ def _refine(z: np.ndarray, u: np.ndarray, first: int, ticks: Ticks, k0: int, k1:
     return z
 
 
-def normals(ticks: Ticks, k0: int, k1: int) -> np.ndarray:
+def normals(ticks: Ticks, k0: Word, k1: Word) -> np.ndarray:
     """Standard normal samples at ticks, float32: each hash gives an even sample (low bits) and the odd one after it."""
     k0, k1 = int(k0), int(k1)
     if isinstance(ticks, range):
@@ -124,12 +125,12 @@ def normals(ticks: Ticks, k0: int, k1: int) -> np.ndarray:
     return _refine(_table().take(u), u, first, ticks, k0, k1)
 
 
-def uniforms(n: np.ndarray, k0: int, k1: int) -> np.ndarray:
+def uniforms(n: np.ndarray, k0: Word, k1: Word) -> np.ndarray:
     """Uniform samples in (0, 1) for counters n, float64."""
     return (hash32(n.astype(U32), k0, k1) + 0.5) * 2.0**-32
 
 
-def noise(kind: int, n: int, k0: int, k1: int) -> np.ndarray:
+def noise(kind: int, n: int, k0: Word, k1: Word) -> np.ndarray:
     """Samples 0 .. n - 1 of a kind of noise, float32, unit variance."""
     if kind == GAUSSIAN:
         return normals(range(n), k0, k1)
@@ -322,9 +323,11 @@ def _dwelling(field: np.void, n: int, period_s: float) -> np.ndarray:
     """States of a flag or an enum: exponential dwell times of at least one sample, a new state each time."""
     states, k0, k1 = 1 << int(field["width"]), int(field["k0"]), int(field["k1"])
     state = int(uniforms(np.zeros(1), k1, k0)[0] * states)
-    value, length, first = [], [], 0
-    while first < n or not value:
-        turns = np.arange(first, first + 64 + first)
+    values: list[np.ndarray] = []
+    lengths: list[np.ndarray] = []
+    turn = covered = 0
+    while covered < n:  # by ever more turns at once
+        turns = np.arange(turn, 2 * turn + 64)
         steps = 1 + (uniforms(turns, k1, k0 ^ 1) * (states - 1)).astype(np.int64)
         after = (state + np.cumsum(steps)) % states
         here = np.concatenate([[state], after[:-1]])
@@ -332,12 +335,11 @@ def _dwelling(field: np.void, n: int, period_s: float) -> np.ndarray:
         if field["kind"] == packed.FLAG:
             share = float(field["high_share"])
             mean *= 2.0 * np.where(here > 0, share, 1.0 - share)
-        value.append(here)
-        length.append(1 + (mean / period_s * negative_log(uniforms(turns, k0, k1))).astype(np.int64))
-        state, first = int(after[-1]), first + turns.size
-        if sum(int(a.sum()) for a in length) >= n:
-            break
-    return np.repeat(np.concatenate(value), np.concatenate(length))[:n].astype(np.uint16)
+        values.append(here)
+        lengths.append(1 + (mean / period_s * negative_log(uniforms(turns, k0, k1))).astype(np.int64))
+        state, turn = int(after[-1]), turn + turns.size
+        covered += int(lengths[-1].sum())
+    return np.repeat(np.concatenate(values), np.concatenate(lengths))[:n].astype(np.uint16)
 
 
 def _signal(
@@ -358,8 +360,10 @@ def _seal(kind: int, rest: np.ndarray) -> np.ndarray:
         return np.bitwise_count(rest) & 1
     if kind == packed.CRC:
         return _crc_table()[rest]
-    nibbles = (rest >> np.uint16(shift) & np.uint16(15) for shift in (0, 4, 8, 12))
-    return np.uint16(15) - (sum(nibbles) & np.uint16(15))
+    total = np.zeros_like(rest)
+    for shift in (0, 4, 8, 12):
+        total += rest >> np.uint16(shift) & np.uint16(15)
+    return np.uint16(15) - (total & np.uint16(15))
 
 
 @cache
