@@ -16,6 +16,8 @@ from functools import cache
 import numpy as np
 from numba import njit, uint32, uint64
 
+import simulators.compiled  # noqa: F401  chooses the cache folder, before the first njit
+
 GAUSSIAN, UNIFORM, HEAVY = range(3)
 """Kinds of noise, each of unit variance: normal, uniform, and Student's t with 4 degrees of freedom."""
 
@@ -141,10 +143,11 @@ def normals(table, first, n, k0, k1, out):
             h = hash32(uint32(c + uint32(j)), k0, k1)
             hashes[j] = h
             least = min(least, min(uint32(h & _LOW16), uint32(h >> _S16)))
+        part = out[i : i + 2 * m]
         for j in range(m):
             h = hashes[j]
-            out[i + 2 * j] = table[h & _LOW16]
-            out[i + 2 * j + 1] = table[h >> _S16]
+            part[2 * j] = table[h & _LOW16]
+            part[2 * j + 1] = table[h >> _S16]
         if least < _RARE:
             for j in range(m):
                 u, v = uint32(hashes[j] & _LOW16), uint32(hashes[j] >> _S16)

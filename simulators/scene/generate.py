@@ -19,7 +19,7 @@ from simulators.scene.spec import SceneSpec
 if TYPE_CHECKING:
     import xarray as xr
 
-EVENTS = 4096
+EVENTS = 1 << 16
 """Room for rollovers at the first try; a scene with more is run once again with room for all."""
 
 
@@ -67,18 +67,25 @@ def _losses(spec: SceneSpec, key: Key, total: int, starts: np.ndarray) -> tuple[
 
 
 def _run(
-    p: Plan, knots: np.ndarray, envelopes: np.ndarray, reads: np.ndarray, kept: np.ndarray, flat: np.ndarray
+    p: Plan,
+    knots: np.ndarray,
+    envelopes: np.ndarray,
+    reads: np.ndarray,
+    kept: np.ndarray,
+    flat: np.ndarray,
+    spare: dict[str, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Fill the words, flat in channel order; returns the rollovers, sorted by pair and sample."""
-    room = EVENTS
+    spare = {} if spare is None else spare
     while True:
-        events = np.empty(room, words.EVENT)
+        events = spare.setdefault("events", np.empty(EVENTS, words.EVENT))
+        room = events.size
         found = words.run_jobs(
             p.jobs, p.drivers, p.fields, knots, envelopes, normal_table(), reads, kept, flat, events
         )  # fmt: skip
         if found <= room:
-            return events[np.lexsort((events["sample"][:found], events["pair"][:found]))]
-        room = found
+            return events[np.argsort(events["pair"][:found], kind="stable")]  # a pair's samples ascend
+        spare["events"] = np.empty(2 * found, words.EVENT)
 
 
 def _tear(
@@ -117,7 +124,7 @@ def simulate_arrays(spec: SceneSpec, key: Key, spare: dict[str, np.ndarray] | No
     knots, envelopes = knots_of(p)
     reads = read_times(spec, key, p)
     valid, held, kept = _losses(spec, key, total, p.starts)
-    events = _run(p, knots, envelopes, reads, kept, flat)
+    events = _run(p, knots, envelopes, reads, kept, flat, spare)
     torn = _tear(spec, key, p, flat, events, reads, kept)
     for channel, pair, first in p.rollover_counters:
         start, n = int(p.starts[channel]), int(p.counts[channel])

@@ -84,6 +84,32 @@ def _envelope(driver, envelopes, k):
     return float32(envelopes[j] + float32(envelopes[j + 1] - envelopes[j]) * t)
 
 
+@njit(cache=True)
+def _tone(amp, inc, phase, out):
+    """Add a tone whose phase is `phase` at out[0]."""
+    for i in range(out.size):
+        out[i] = float32(out[i] + amp * sine(phase))
+        phase = uint32(phase + inc)
+
+
+@njit(cache=True, error_model="numpy")
+def _bursts(driver, envelopes, first, amp, inc, phase, out):
+    """Add a tone under an envelope that is linear between knots; where it is 0 there is nothing to add."""
+    i, step = 0, 1 << driver.shift
+    while i < out.size:
+        k = first + i
+        j, f0 = driver.env + (k >> driver.shift), k & (step - 1)
+        part = out[i : i + min(step - f0, out.size - i)]
+        low, rise = envelopes[j], float32(envelopes[j + 1] - envelopes[j])
+        if low != float32(0.0) or rise != float32(0.0):
+            at, p = uint32(f0), uint32(phase + uint32(uint32(i) * inc))
+            for t in range(part.size):
+                gain = float32(low + rise * float32(float32(int32(at)) / float32(step)))
+                part[t] = float32(part[t] + float32(amp * gain) * sine(p))
+                at, p = uint32(at + uint32(1)), uint32(p + inc)
+        i += part.size
+
+
 @njit(cache=True, error_model="numpy")
 def extras_at(driver, envelopes, table, ticks, n, out):
     """Tones and noise at any ticks[:n] into out[:n], float32."""
@@ -107,16 +133,14 @@ def extras_at(driver, envelopes, table, ticks, n, out):
 def extras(driver, envelopes, table, first, n, z, out):
     """Tones and noise at ticks first .. first + n - 1 into out[:n], float32; z is scratch of n."""
     out[:n] = float32(0.0)
-    k = uint32(first)
     if driver.amp1 != 0:
-        for i in range(n):
-            phase = uint32(driver.phase1 + uint32(uint32(k + uint32(i)) * driver.inc1))
-            out[i] = float32(out[i] + driver.amp1 * sine(phase))
+        _tone(driver.amp1, driver.inc1, uint32(driver.phase1 + uint32(uint32(first) * driver.inc1)), out[:n])
     if driver.amp2 != 0:
-        for i in range(n):
-            gain = _envelope(driver, envelopes, first + i) if driver.env >= 0 else float32(1.0)
-            phase = uint32(driver.phase2 + uint32(uint32(k + uint32(i)) * driver.inc2))
-            out[i] = float32(out[i] + float32(driver.amp2 * gain) * sine(phase))
+        amp, inc, phase = driver.amp2, driver.inc2, uint32(driver.phase2 + uint32(uint32(first) * driver.inc2))
+        if driver.env < 0:
+            _tone(amp, inc, phase, out[:n])
+        else:
+            _bursts(driver, envelopes, first, amp, inc, phase, out[:n])
     if driver.noise != 0:
         normals(table, first, n, driver.k0, driver.k1, z)
         sd = driver.noise
@@ -162,11 +186,13 @@ def numbers(driver, knots, envelopes, table, first, n, z, e, out):
         f0 = k & (step - 1)
         m = min(step - f0, n - i)
         whole, frac, slope, curve = segment(knots, driver.knot + (k >> driver.shift), 1.0 / step)
-        low = uint32(whole)
+        low, at = uint32(whole), uint32(f0)
+        part, extra = out[i : i + m], e[i : i + m]  # plain indices, else the loop is not vectorised
         for j in range(m):
-            f = float32(int32(f0 + j))
-            d = float32(float32(frac + f * float32(slope + f * curve)) + e[i + j])
-            out[i + j] = uint32(low + uint32(int32(np.floor(d))))
+            f = float32(int32(at))
+            at = uint32(at + uint32(1))
+            d = float32(float32(frac + f * float32(slope + f * curve)) + extra[j])
+            part[j] = uint32(low + uint32(int32(np.floor(d))))
         i += m
 
 
@@ -180,10 +206,12 @@ def values(driver, knots, envelopes, table, first, n, z, out):
         f0 = k & (step - 1)
         m = min(step - f0, n - i)
         whole, frac, slope, curve = segment(knots, driver.knot + (k >> driver.shift), 1.0 / step)
-        a = float32(float32(whole) + frac)
+        a, at = float32(float32(whole) + frac), uint32(f0)
+        part = out[i : i + m]  # plain indices, else the loop is not vectorised
         for j in range(m):
-            f = float32(int32(f0 + j))
-            out[i + j] = float32(float32(a + f * float32(slope + f * curve)) + out[i + j])
+            f = float32(int32(at))
+            at = uint32(at + uint32(1))
+            part[j] = float32(float32(a + f * float32(slope + f * curve)) + part[j])
         i += m
 
 

@@ -116,7 +116,9 @@ def plain_row(job, drivers, knots, envelopes, table, reads, row):
         else:
             ticks_of(job, driver, reads, s, m, ticks)
             values_at(driver, knots, envelopes, table, ticks, m, v)
-        if job.noise_kind == GAUSSIAN:
+        if sd == float32(0.0):
+            z[:m] = float32(0.0)
+        elif job.noise_kind == GAUSSIAN:
             normals(table, s, m, job.k0, job.k1, z)
         else:
             fill(job.noise_kind, table, s, m, job.k0, job.k1, z)
@@ -160,15 +162,17 @@ def hold(row, kept):
 
 
 @njit(cache=True, error_model="numpy")
-def _since(job, driver, knots, envelopes, table, k, last, q):
+def _since(job, driver, knots, envelopes, table, k, last, q, ticks, e, x):
     """The first tick of the run of ticks, back from k and after `last`, over which the quotient is q."""
-    ticks, e, x = np.empty(1, np.int64), np.empty(1, np.float32), np.empty(1, np.uint32)
     while k - 1 > last:
-        ticks[0] = k - 1
-        numbers_at(driver, knots, envelopes, table, ticks, 1, e, x)
-        if quotient(x[0], job.modulus) != q:
-            break
-        k -= 1
+        m = min(k - 1 - last, ticks.size)
+        for i in range(m):
+            ticks[i] = k - 1 - i
+        numbers_at(driver, knots, envelopes, table, ticks, m, e, x)
+        for i in range(m):
+            if quotient(x[i], job.modulus) != q:
+                return k - i
+        k -= m
     return k
 
 
@@ -176,6 +180,7 @@ def _since(job, driver, knots, envelopes, table, k, last, q):
 def _events(job, drivers, knots, envelopes, table, reads, quotients, kept, events, count):
     """Append the rollovers of a low half to the events; returns how many there are (maybe more than fit)."""
     driver = drivers[job.driver]
+    ticks, e, x = np.empty(16, np.int64), np.empty(16, np.float32), np.empty(16, np.uint32)
     last = 0
     for s in range(1, job.n, 64):
         end = min(s + 64, job.n)
@@ -192,7 +197,7 @@ def _events(job, drivers, knots, envelopes, table, reads, quotients, kept, event
             if quotients[n] != quotients[last]:
                 if count < events.size:
                     k, before = tick(job, driver, reads, n), tick(job, driver, reads, last)
-                    since = _since(job, driver, knots, envelopes, table, k, before, quotients[n])
+                    since = _since(job, driver, knots, envelopes, table, k, before, quotients[n], ticks, e, x)
                     event = events[count]
                     event.pair = job.pair
                     event.sample = n
