@@ -278,7 +278,9 @@ def _place(process, x):
         else:  # the boundary lies between 10 and 90 % of what it covers
             shift = np.floor(page - low - (0.1 + 0.8 * process.u) * spread)
     elif process.place == HIDDEN:  # the spline stays within the hull of its knots
-        low, high = x.min(), x.max()
+        low, high = np.inf, -np.inf
+        for j in range(x.size):
+            low, high = min(low, x[j]), max(high, x[j])
         spread = high - low
         room = process.modulus - 2.0 * process.margin
         if spread > 0.8 * room:
@@ -291,7 +293,9 @@ def _place(process, x):
 @njit(cache=True, error_model="numpy")
 def _drift(process, x):
     """A lasting change between knots d0 and d1: of the mean by `size` counts, or of the gain about it by `size`."""
-    mean = x.mean()
+    mean = 0.0
+    for j in range(x.size):
+        mean += x[j] / x.size
     for j in range(process.d0, x.size):
         share = min(1.0, (j - process.d0) / max(1, process.d1 - process.d0))
         if process.drift == DRIFT_MEAN:

@@ -22,8 +22,13 @@ def tear(flat, pair, time_ns, start, count, phase_ns, period_ps, reads, probabil
         if uniform_at(e, k0, k1) >= probability:
             continue
         if reads.size:
-            own = reads[start[e] : start[e] + count[e]]
-            first = np.searchsorted(own, time_ns[e])
+            first, beyond = 0, count[e]
+            while first < beyond:  # bisect the row's read times
+                middle = (first + beyond) // 2
+                if reads[start[e] + middle] < time_ns[e]:
+                    first = middle + 1
+                else:
+                    beyond = middle
         else:
             first = -(-(time_ns[e] - phase_ns[e]) * 1000 // period_ps[e])
             while first > 0 and phase_ns[e] + (first - 1) * period_ps[e] // 1000 >= time_ns[e]:

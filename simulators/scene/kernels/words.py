@@ -71,10 +71,8 @@ def encode(x, n, modulus, fmt, float_scale, high, low):
         for i in range(n):
             x[i] = x[i] ^ uint32(x[i] >> uint32(1))
     elif fmt == FLOAT32:
-        as_float = np.empty(n, np.float32)
         for i in range(n):
-            as_float[i] = float32(float32(int32(x[i])) * float_scale)
-        x[:n] = as_float.view(np.uint32)
+            x[i] = np.float32(float32(int32(x[i])) * float_scale).view(np.uint32)
     for i in range(n):
         high[i] = uint16(x[i] >> uint32(16))
         low[i] = uint16(x[i])
