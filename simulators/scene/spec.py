@@ -30,6 +30,9 @@ ANOMALY_KINDS = (
 DRIFT_KINDS = ("mean", "gain")
 LINK_KINDS = ("twin", "derived", "half_twin", "rollover_counter")
 
+MOST_SAMPLES = 2**31
+"""Channel samples of a recording: it is made in memory, and noise counters have 32 bits."""
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -204,6 +207,11 @@ class SceneSpec(Spec):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         rates = [clock.rate_hz for clock in self.clocks]
+        for rate in rates:
+            if float(f"{rate:g}") != rate:
+                raise ValueError(
+                    f"clocks must have rates of at most six digits, which name their groups; one is {rate}"
+                )
         if len(set(rates)) < len(rates):
             raise ValueError(f"clocks must have distinct rates; they are {rates}")
         if self.halves > self.channels:
@@ -222,6 +230,8 @@ class SceneSpec(Spec):
         low, high = self.bits.signal_bits
         if not 3 <= low <= high <= 15:
             raise ValueError(f"bits.signal_bits must lie within 3 to 15; it is [{low}, {high}]")
+        if (total := sum(self.samples(clock) * clock.channels for clock in self.clocks)) > MOST_SAMPLES:
+            raise ValueError(f"a recording must have at most {MOST_SAMPLES:,} channel samples; it would have {total:,}")
         if any(self.samples(clock) < 8 for clock in self.clocks):
             raise ValueError(f"duration_s must cover 8 samples of every clock; it is {self.duration_s}")
         return self

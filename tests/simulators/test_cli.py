@@ -19,6 +19,11 @@ REFUSED = [
     ("--scenario tiny --set plain.noise_counts=[5,1]", "noise_counts must be two positive numbers in ascending order"),
     ("--scenario tiny --set duration_s=0.01", "duration_s must cover 8 samples of every clock; it is 0.01"),
     ("--scenario tiny --set decoys.half_twins=40", "channels must suffice for what they carry; "),
+    (
+        "--scenario tiny --set clocks.0.rate_hz=123.45678",
+        "rates of at most six digits, which name their groups; one is",
+    ),
+    ("--scenario tiny --set duration_s=86400 --set clocks.0.rate_hz=1e6", "at most 2,147,483,648 channel samples"),
     ("--scenario tiny --only tset/7", "--only must be a split and an index such as test/7; it is 'tset/7'"),
     ("--scenario tiny --recordings 0/0/0", "must be three counts such as 64/16/32, not all 0; it is '0/0/0'"),
     ("--scenario tiny --preview picture.txt", "--preview must name a .png, .svg or .pdf file; it is 'picture.txt'"),

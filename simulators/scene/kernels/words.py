@@ -253,10 +253,12 @@ def run_jobs(jobs, drivers, fields, knots, envelopes, table, reads, kept, words,
 @njit(cache=True)
 def changes(row):
     """Whether a row of words ever changes."""
+    first = row[0]
     for s in range(0, row.size, 1024):
+        part = row[s : s + 1024]
         moved = uint16(0)
-        for i in range(s, min(s + 1024, row.size)):
-            moved |= uint16(row[i] ^ row[0])
+        for i in range(part.size):
+            moved = uint16(moved | uint16(part[i] ^ first))
         if moved:
             return True
     return False
