@@ -26,8 +26,8 @@ from scenarios.store import open_stage, write_block
 from simulators import noise
 from simulators.run import header_for, make_block
 from simulators.scene import generate as making
-from simulators.scene.draw import Plan
 from simulators.scene.kernels import bits, plain, words
+from simulators.scene.plan import Plan
 
 ROOT = Path(__file__).parent.parent
 Tell = Callable[..., None]

@@ -31,7 +31,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
             print(f"error: {' '.join(text.split())}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        print("stopped", file=sys.stderr)
+        print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -29,15 +29,21 @@ def export(path: Path, form: str, out: Path, progress: Progress | None = None) -
         raise InputError(f"export must go to a path that is not there yet; '{out}' is")
     reader = Reader(Path(path))
     reader.manifest  # noqa: B018  # refuses a folder that is no set before anything is written
-    out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         written = forms[form](reader, part, progress)
     except ImportError as error:
         raise InputError(f"export to {form} must have '{error.name}' installed; it is absent: "
                          f"pip install 'provingground[export]'") from error  # fmt: skip
-    except BaseException:
-        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+    except BaseException as error:
+        if part.is_dir():
+            shutil.rmtree(part)
+        elif part.exists():
+            part.unlink()
+        if isinstance(error, OSError | ValueError) and not isinstance(error, InputError):
+            text = " ".join(str(error).split())
+            raise InputError(f"set '{path}' must be whole and '{out}' writable to be exported; {text}") from error
         raise
     part.rename(out)
     return [out / p.relative_to(part) for p in written]

@@ -23,6 +23,7 @@ from scenarios.errors import InputError
 from scenarios.layout import Header, Layout
 
 PREFIX = ".staging-"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 Entry = tuple[str, int]  # sha256 in hex, bytes
 HELD: set[str] = set()  # lock files that this process holds
 
@@ -65,7 +66,9 @@ def open_stage(target: Path, header: Header) -> Stage:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             lock = _take(stage.with_name(stage.name + ".lock"))
-        except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        except OSError as error:
+            if error.errno in FULL:
+                raise
             raise InputError(f"set must go to a folder that can be written; '{error.filename}' can not: "
                              f"{error.strerror}") from error  # fmt: skip
         if lock is None:
@@ -140,7 +143,7 @@ def full_disk(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise InputError(f"disk must have room for set '{target}'; it is full: free some and run the same "
                              f"command again, it goes on from where it was") from error  # fmt: skip
         raise

@@ -3,6 +3,8 @@
 Heavy modules are imported where they are used, so that --help and --list answer at once.
 """
 
+import os
+import re
 import shlex
 import sys
 import time
@@ -61,6 +63,28 @@ def _command(domain: str) -> Callable[..., None]:
         bus: Annotated[int | None, typer.Option(help="Bus of the logs [the one the DBC knows best].")] = None,
         debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     ) -> None:
+        given = {
+            "--set": set_,
+            "--seed": seed is not None,
+            "--only": only,
+            "--dry-run": dry_run,
+            "--scenario": scenario,
+        }
+        if recorded and (extra := [name for name, value in given.items() if value]):
+            raise InputError(f"--recorded imports logs as they are; it does not go with {extra[0]}")
+        if not recorded and (dbc or name or bus is not None):
+            raise InputError("--dbc, --name and --bus say how to import logs; they need --recorded LOG")
+        if places and not recorded and (scenario or not preview):
+            raise InputError(f"a word must belong to an option; '{places[0]}' is left over")
+        if preview and not (scenario or recorded or places):
+            raise InputError("--preview needs --scenario NAME, --recorded LOG or a set; there is none")
+        if (
+            not scenario
+            and not recorded
+            and not list_
+            and (set_ or seed is not None or dry_run or (only and not preview))
+        ):
+            raise InputError("--set, --seed, --only and --dry-run change a scenario; they need --scenario NAME")
         if list_:
             _list(domain)
         elif recorded:
@@ -119,6 +143,7 @@ def _simulate(
     spec: Spec = parse(import_module(f"simulators.{domain}").Spec, name, table)
     changed = table != own or splits != RECORDINGS or name not in available(domain) or Path(scenario).suffix == ".toml"
     command = shlex.join(["python", "-m", f"simulators.{domain}", *_arguments_of(sys.argv[1:])])
+    _announce_compilation()
     header = header_for(domain, name, spec, splits, first, changed=changed, command=command)
     target = sets_root(out) / header.identity
     if dry_run:
@@ -132,6 +157,14 @@ def _simulate(
         (leaf,) = outcome.manifest["splits"][only.partition("/")[0]]["leaves"]
         print(f"recording {only}: digest {leaf}")
     _tell(outcome)
+
+
+def _announce_compilation() -> None:
+    """Say so where the kernels have yet to be compiled, since nothing moves for a while."""
+    from simulators.compiled import CACHE
+
+    if not any(CACHE.rglob("*.nbc")):
+        print("compiling the kernels, once; this takes about 15 s", file=sys.stderr)
 
 
 def _arguments_of(arguments: Sequence[str]) -> list[str]:
@@ -156,7 +189,7 @@ def _splits(recordings: str, only: str | None) -> tuple[dict[str, int], dict[str
     if only is None:
         return {s: int(n) for s, n in zip(SPLITS, counts, strict=True)}, {}
     split, slash, index = only.partition("/")
-    if split not in SPLITS or not slash or not index.isdecimal():
+    if split not in SPLITS or not slash or not index.isdecimal() or int(index) >= 2**31:
         raise InputError(f"--only must be a split and an index such as test/7; it is '{only}'")
     return {split: 1}, {split: int(index)}
 
@@ -164,8 +197,8 @@ def _splits(recordings: str, only: str | None) -> tuple[dict[str, int], dict[str
 def _check_picture(preview: Path | None) -> None:
     if preview and preview.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"--preview must name a .png, .svg or .pdf file; it is '{preview}'")
-    if preview and not preview.absolute().parent.is_dir():
-        raise InputError(f"--preview must lie in a folder that exists; '{preview.parent}' does not")
+    if preview and not os.access(preview.absolute().parent, os.W_OK):
+        raise InputError(f"--preview must lie in a folder that is there and can be written; '{preview.parent}' can not")
 
 
 def _estimate(domain: str, name: str, spec: "Spec", header: "Header", target: Path) -> None:
@@ -283,6 +316,8 @@ def _import(
         raise InputError(f"--recorded imports bus logs into scene sets; the simulator is '{domain}'")
     if dbc is None:
         raise InputError("--recorded needs --dbc FILE, which says what the frames mean; there is none")
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        raise InputError(f"--name must be of letters, digits, '.', '_' and '-'; it is '{name}'")
     _check_picture(preview)
     from scenarios.access import sets_root
     from simulators.run import header_of_recorded, store_recorded

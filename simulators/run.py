@@ -9,6 +9,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -113,13 +114,26 @@ def make_block(stage: str, header: Header, scenario: str, split: str, block: int
     return made
 
 
-def _one_thread() -> None:
+def _begin_worker() -> None:
+    """One thread a worker; and a worker ends when its parent does, in whatever way."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def run_blocks(
-    stage: Path, header: Header, blocks: list[tuple[str, int]], workers: int, progress: Progress | None = None
+    stage: Path,
+    header: Header,
+    blocks: list[tuple[str, int]],
+    workers: int,
+    progress: Progress | None = None,
+    task: Callable[[str, Header, str, str, int], int] = make_block,
 ) -> int:
     """Make blocks in this process, or in a pool of `workers`; returns their channel samples.
 
@@ -130,14 +144,14 @@ def run_blocks(
     report("blocks", 0, len(blocks))
     if workers <= 1 or len(blocks) <= 1:
         for split, block in blocks:
-            made += make_block(str(stage), header, header.scenario, split, block)
+            made += task(str(stage), header, header.scenario, split, block)
             report("blocks", done := done + 1, len(blocks))
         return made
     left = list(blocks)
     for _ in range(2):
         try:
-            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
-                futures = {pool.submit(make_block, str(stage), header, header.scenario, *b): b for b in left}
+            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_worker) as pool:
+                futures = {pool.submit(task, str(stage), header, header.scenario, *b): b for b in left}
                 while futures:
                     for future in wait(futures, return_when=FIRST_COMPLETED).done:
                         made += future.result()
@@ -151,6 +165,13 @@ def run_blocks(
     )
 
 
+def _verify(target: Path, progress: Progress | None) -> dict[str, Any]:
+    try:
+        return verify(target, progress=progress)
+    except InputError as error:
+        raise InputError(f"{error}; remove '{target}' and run the same command to make it again") from error
+
+
 def generate(target: Path, header: Header, workers: int = 1, progress: Progress | None = None) -> Outcome:
     """Make and publish a simulated set, or verify the one that is there already.
 
@@ -159,7 +180,7 @@ def generate(target: Path, header: Header, workers: int = 1, progress: Progress 
     """
     began = time.perf_counter()
     if published(target, header) is not None:
-        manifest = verify(target, progress=progress)
+        manifest = _verify(target, progress)
         return Outcome(path=target, manifest=manifest, existed=True, samples=0, seconds=time.perf_counter() - began)
     with open_stage(target, header) as stage:
         samples = run_blocks(stage.path, header, todo(stage), workers, progress)
@@ -223,7 +244,7 @@ def store_recorded(target: Path, header: Header, source: Recorded, progress: Pro
 
     existed = published(target, header) is not None
     if existed:
-        manifest = verify(target, progress=progress)
+        manifest = _verify(target, progress)
     else:
         with open_stage(target, header) as stage:
             for split, block in todo(stage):

@@ -34,6 +34,7 @@ def scene_specs(draw: st.DrawFn, *, jitter: bool = True, losses: bool = True) ->
     decoys = {name: take(1) if pairs else 0 for name in ("rollover_counters", "half_twins")}
     decoys["zero_crossers"] = take(1)
     low = draw(st.integers(3, 15))
+    moduli = draw(weights((65536, 65536, 10000, 4096, 997)))
     odds = st.sampled_from([0.0, 0.0, 0.1, 0.5])
     table: dict[str, Any] = {
         "purpose": "Drawn by a test.",
@@ -58,7 +59,8 @@ def scene_specs(draw: st.DrawFn, *, jitter: bool = True, losses: bool = True) ->
             "processes": draw(weights(("clock", "counter", "walk", "encoder", "signed", "setpoint"))),
             "formats": draw(weights(FORMATS)),
             "orders": draw(weights(ORDERS)),
-            "moduli": draw(weights((65536, 65536, 10000, 4096, 997))),
+            "moduli": moduli,
+            "noise_counts": [0.5, min(30.0, min(moduli) / 60)],
         },
         "plain": {
             "processes": draw(weights(("walk", "tones", "ramp", "counter", "setpoint", "duty", "thermal"))),

@@ -16,11 +16,22 @@ import numpy as np
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
 from simulators.scene.kernels.bits import COUNTER, seal
-from simulators.scene.spec import ANOMALY_KINDS, FIELD_KINDS, FORMATS, LINK_KINDS, ORDERS, WORD_KINDS, Anomalies
+from simulators.scene.spec import (
+    ANOMALY_KINDS,
+    FIELD_KINDS,
+    FORMATS,
+    LINK_KINDS,
+    NODE_TYPES,
+    ORDERS,
+    WORD_KINDS,
+    Anomalies,
+)
 
 Stretch = tuple[int, int, int]
 """Channel, first sample, sample after the last."""
 TRIES = 40
+VISIBLE = 3.0
+"""Root mean square change that an anomaly of a number must make, in sd of the noise around it."""
 
 
 class Patch(NamedTuple):
@@ -33,6 +44,11 @@ class Patch(NamedTuple):
 
 
 Patches = list[Patch] | None
+OF_NUMBERS = frozenset({
+    "spike", "drift", "noise_burst", "level_shift", "frequency_change", "pattern_change", "dropout",
+    "broken_correlation", "replay",
+})  # fmt: skip
+ENDS_WITH_CHANGE = frozenset({"frozen_msb", "replay"})
 SEALS = (FIELD_KINDS.index("parity"), FIELD_KINDS.index("crc"), FIELD_KINDS.index("checksum"))
 
 
@@ -43,21 +59,29 @@ class Bus:
     rows: dict[int, np.ndarray]
     rates: dict[int, float]
     truth: dict[str, np.ndarray]
+    kept: dict[int, np.ndarray] = field(default_factory=dict)
+    """Where samples can be lost or stale: which came fresh. The others show the word before."""
     taken: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, arrays: Arrays) -> "Bus":
         """The bus of a recording. Without truth every channel counts as a plain unsigned value."""
-        rows, rates = {}, {}
+        rows, rates, kept = {}, {}, {}
         for name, ids in arrays.items():
             if name.startswith("inputs/") and name.endswith("/channel_id"):
                 group = name.split("/")[1]
                 block, samples = arrays[f"inputs/{group}/words"], arrays[f"inputs/{group}/n_samples"]
+                valid, stale = arrays.get(f"inputs/{group}/valid"), arrays.get(f"truth/{group}/held")
                 for i, channel in enumerate(ids.tolist()):
                     rows[channel], rates[channel] = block[i, : samples[i]], float(group[1:])
+                    if valid is not None or stale is not None:
+                        came = np.ones(samples[i], bool) if valid is None else valid[i, : samples[i]]
+                        kept[channel] = came if stale is None else came & ~stale[i, : samples[i]]
         if not rows:
             raise InputError("recording must hold 'inputs/r<rate>/words' with 'channel_id' beside it; it holds neither")
-        return cls(rows, rates, {k.removeprefix("truth/"): v for k, v in arrays.items() if k.startswith("truth/")})
+        return cls(
+            rows, rates, {k.removeprefix("truth/"): v for k, v in arrays.items() if k.startswith("truth/")}, kept
+        )
 
     def of_type(self, code: int) -> list[int]:
         """Channels of a node type that are long enough to hold anything."""
@@ -70,16 +94,49 @@ class Bus:
         kinds = self.truth.get("word_kind")
         return kinds is not None and kinds[channel] == WORD_KINDS.index("i16")
 
+    def of_bits(self, channel: int) -> bool:
+        """Whether a channel's words are no numbers."""
+        known = self.truth.get("node_type")
+        return known is not None and NODE_TYPES[known[channel]] == "bits"
+
+    def as_numbers(self, channel: int, words: np.ndarray) -> np.ndarray:
+        """Words of a channel as float64 numbers."""
+        return (words.view(np.int16) if self.signed(channel) else words).astype(float)
+
     def numbers(self, channel: int, start: int, end: int) -> np.ndarray:
         """The words of a stretch as float64 numbers."""
-        row = self.rows[channel][start:end]
-        return (row.view(np.int16) if self.signed(channel) else row).astype(float)
+        return self.as_numbers(channel, self.rows[channel][start:end])
+
+    def quiet(self, channel: int, start: int, end: int) -> float:
+        """Noise sd of the words around a stretch, from second differences (their median: steps do not count)."""
+        margin = max(256 - (end - start), 0) // 2
+        around = self.numbers(channel, max(0, start - margin), end + margin)[:4096]
+        return float(np.median(np.abs(np.diff(around, 2)))) / (0.6745 * 6**0.5) if around.size > 2 else 0.0
 
     def numbered(self, channel: int, start: int, numbers: np.ndarray) -> list[Patch]:
-        """A patch of numbers as words, saturating as a converter does."""
+        """A patch of numbers as words, on the channel's own steps, saturating as a converter does."""
+        step = max(1, int(np.gcd.reduce(self.rows[channel][:1024])))
         low, high = (-32768, 32767) if self.signed(channel) else (0, 65535)
-        clipped = np.clip(np.rint(numbers), low, high).astype(np.int64)
+        clipped = np.clip(np.rint(numbers / step), -(-low // step), high // step).astype(np.int64) * step
         return [Patch(channel, start, (clipped & 0xFFFF).astype(np.uint16))]
+
+    def held(self, patch: Patch) -> tuple[np.ndarray, int]:
+        """A patch's words as they show: what is lost or stale repeats the word before, also just after the patch.
+
+        Returns them with the sample at which they end.
+        """
+        channel, start, end = patch.channel, patch.start, patch.start + patch.words.size
+        kept = self.kept.get(channel)
+        if kept is None:
+            return patch.words, end
+        row = self.rows[channel]
+        fresh = np.flatnonzero(kept[end:])
+        until = end + int(fresh[0]) if fresh.size else row.size
+        shown = row[start - 1 : until].copy()
+        shown[1 : end - start + 1] = patch.words
+        source = np.where(kept[start - 1 : until], np.arange(shown.size), 0)
+        source[0] = 0
+        return shown[np.maximum.accumulate(source)][1:], until
 
     def stretch(self, channel: int, rng: np.random.Generator, seconds: float, least: int = 2) -> Stretch | None:
         """A free stretch of about `seconds` at a uniform position; sample 0 is left alone."""
@@ -159,12 +216,13 @@ def _frequency_change(bus: Bus, rng: np.random.Generator, seconds: float) -> Pat
 
 
 def _pattern_change(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
-    """The stretch runs backwards and is mirrored about its mean: same values' spread, another shape."""
+    """The stretch runs backwards, in half the cases mirrored about its mean: another shape in the same range."""
     if (at := _plain(bus, rng, seconds, 8)) is None:
         return None
     channel, start, end = at
     source = bus.numbers(channel, start, end)
-    return bus.numbered(channel, start, 2 * source.mean() - source[::-1])
+    mirrored = 2 * source.mean() - source
+    return bus.numbered(channel, start, (mirrored if rng.random() < 0.5 else source)[::-1])
 
 
 def _broken_correlation(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
@@ -382,15 +440,33 @@ def inject(
 
 
 def _apply(bus: Bus, name: str, rng: np.random.Generator, seconds: float) -> list[Stretch]:
-    """Apply one anomaly and return its stretches; none where it finds no place or would leave a stretch as it is."""
-    patches = KINDS[name](bus, rng, seconds) or []
-    rows = [bus.rows[p.channel][p.start : p.start + p.words.size] for p in patches]
-    if any(np.array_equal(row, p.words) for row, p in zip(rows, patches, strict=True)):
+    """Apply one anomaly and return its stretches; none where it finds no place or where it would not show."""
+    made = [(p, *bus.held(p)) for p in KINDS[name](bus, rng, seconds) or []]
+    if any(not _shows(bus, name, p.channel, p.start, words) for p, words, _ in made):
         return []
     found = []
-    for row, p in zip(rows, patches, strict=True):
-        row[:] = p.words
-        end = p.start + p.words.size if p.end is None else p.end
-        bus.taken.setdefault(p.channel, []).append((p.start, end))
-        found.append((p.channel, p.start, end))
+    for p, words, end in made:
+        old = bus.rows[p.channel][p.start : p.start + words.size]
+        changed = np.flatnonzero(old != words) + p.start
+        if p.end is not None:
+            start, end = int(changed[0]), int(changed[0]) + 1
+        else:
+            start, end = p.start, max(end, int(changed[-1]) + 1)
+        if name in ENDS_WITH_CHANGE:
+            end = int(changed[-1]) + 1
+        old[:] = words
+        bus.taken.setdefault(p.channel, []).append((start, end))
+        found.append((p.channel, start, end))
     return found
+
+
+def _shows(bus: Bus, name: str, channel: int, start: int, words: np.ndarray) -> bool:
+    """Whether new words differ from the old by more than the noise around them would by itself."""
+    row = bus.rows[channel]
+    old = row[start : start + words.size]
+    if np.array_equal(old, words):
+        return False
+    if name not in OF_NUMBERS or bus.of_bits(channel):
+        return True
+    before, after = bus.as_numbers(channel, old), bus.as_numbers(channel, words)
+    return bool(np.sqrt(np.mean((after - before) ** 2)) >= VISIBLE * bus.quiet(channel, start, start + words.size) + 1)

@@ -1,6 +1,6 @@
 """A scene being drawn: its channels' clocks, and the drivers, fields and jobs that what they carry needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -17,6 +17,7 @@ KNOT_S = 0.016
 PLAIN, MSB, LSB, BITS = range(4)
 STILL_AT_ZERO = 0.7
 """Probability that a value or a field that does not move is 0; so it is in real logs."""
+CENTRE = (latent.PROCESS.names or ()).index("centre")
 MOVING = ("flag", "enum", "counter", "signal")
 NOISES = {"gaussian": noise.GAUSSIAN, "uniform": noise.UNIFORM, "heavy": noise.HEAVY}
 
@@ -37,6 +38,12 @@ def choose(rng: np.random.Generator, weights: Mapping, size: int) -> list:
     names = sorted(weights, key=str)
     at = np.searchsorted(_cumulative(tuple(weights[n] for n in names)), rng.random(size), side="right")
     return [names[i] for i in np.minimum(at, len(names) - 1)]
+
+
+def _keys(rng: np.random.Generator) -> Iterator[list[int]]:
+    """Noise keys (k0, k1), without end; how many are taken changes none."""
+    while True:
+        yield from rng.integers(0, 2**32, (64, 2), np.uint32).tolist()
 
 
 class Drawing:
@@ -69,8 +76,7 @@ class Drawing:
         self.jobs["stride"], self.jobs["most"] = 1, 65535
         self.jobs["lossy"] = spec.timing.missing_probability > 0 or spec.timing.held_probability > 0
         self.used = np.ones(n, bool)
-        noise_rng = stream(key, "noise")
-        self.keys = iter(noise_rng.integers(0, 2**32, (8 * n + 64, 2), np.uint32).tolist())
+        self.keys = _keys(stream(key, "noise"))
         self.node = np.zeros(n, np.int8)
         self.kind = np.zeros(n, np.int8)
         self.process = np.zeros(n, np.int8)
@@ -113,8 +119,9 @@ class Drawing:
             self.knots, shift, tick_ns, env, k0, k1, more.get("noise", 0.0),
             more.get("amp1", 0.0), inc[0], p0, more.get("amp2", 0.0), inc[1], p1,
         ))  # fmt: skip
+        inside = max(1, int(self.spec.duration_s / (tick_s * (1 << shift))))
         self.process_rows.append((
-            kind, self.knots, count, env, tick_s * (1 << shift), a, b,
+            kind, self.knots, count, inside, env, tick_s * (1 << shift), a, b,
             more.get("place", latent.ASIS), more.get("modulus", words.FULL), more.get("page", 0), more.get("u", 0.0),
             more.get("span", 0.0), more.get("centre", 0.0), more.get("margin", 0.0), p1, k0, 0, 0, 0, 0.0,
         ))  # fmt: skip
@@ -205,7 +212,7 @@ class Drawing:
         if wraps or PROCESSES[self.process[source]] == "none":
             job["noise"] = 0
         elif derived:
-            centre = self.process_rows[int(self.driver[source])][12]
+            centre = self.process_rows[int(self.driver[source])][CENTRE]
             job["gain"] = float(rng.uniform(0.3, 0.9)) * (1 if rng.random() < 0.5 else -1)
             job["offset"] = (0.0 if signed else float(rng.uniform(2.2e4, 4.2e4))) - float(job["gain"]) * centre
         self.links.append((source, channel, LINK_KINDS.index("derived" if derived else "twin")))

@@ -11,9 +11,9 @@ from scenarios.schema import Arrays
 from simulators.noise import bernoulli, normal_table
 from simulators.rng import Key, stream
 from simulators.scene.anomalies import inject
-from simulators.scene.draw import Plan, plan
 from simulators.scene.kernels import latent, words
 from simulators.scene.kernels.torn import tear
+from simulators.scene.plan import Plan, plan
 from simulators.scene.spec import SceneSpec
 
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ def simulate_arrays(spec: SceneSpec, key: Key, spare: dict[str, np.ndarray] | No
         row = flat[p.starts[channel] : p.starts[channel] + p.counts[channel]]
         visible[i] = words.changes(row)
     share = float(visible.mean()) if visible.size else 0.0
+    carries = visible[p.truth["pair_format"] != words.FLOAT32].sum() / max(1, visible.size)
     arrays |= {
         "truth/pair_visible": visible,
         "truth/overflow_pair": events["pair"].astype(np.int32),
@@ -171,7 +172,7 @@ def simulate_arrays(spec: SceneSpec, key: Key, spare: dict[str, np.ndarray] | No
         "truth/torn_start": torn[:, 1].copy(),
         "truth/torn_end": torn[:, 2].copy(),
         "truth/visible_share": np.array(share),
-        "truth/pair_f1_bound": np.array(2 * share / (1 + share)),
+        "truth/pair_f1_bound": np.array(2 * carries / (1 + carries)),
     }  # fmt: skip
     return inject(arrays, spec.anomalies, stream(key, "anomalies"), in_place=True)
 

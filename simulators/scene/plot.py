@@ -9,8 +9,8 @@ from simulators.scene.spec import ANOMALY_KINDS, NODE_TYPES
 
 COLOURS = {"plain": "#4878a8", "msb": "#b5446e", "lsb": "#e0873a", "bits": "#5a9e6f"}
 ANOMALY, TORN, DRIFT = "#d62728", "#7a3fa0", "#8c8c8c"
-ROWS = 40
-"""At most so many channels of a rate are drawn; halves and channels with anomalies come first."""
+ROWS = 120
+"""At most so many channels are drawn, an equal share of each rate; halves and anomalous ones come first."""
 POINTS = 1500
 
 
@@ -26,7 +26,7 @@ def draw(arrays: Arrays, path: Path, title: str = "") -> None:
     from matplotlib.patches import Patch
 
     groups = sorted({n.split("/")[1] for n in arrays if n.startswith("inputs/")}, key=lambda g: -float(g[1:]))
-    shown = {g: _chosen(arrays, g) for g in groups}
+    shown = {g: _chosen(arrays, g, ROWS // len(groups)) for g in groups}
     heights = [max(2, len(shown[g])) for g in groups]
     figure, axes = plt.subplots(
         len(groups), 2, figsize=(15, 1.8 + 0.24 * sum(heights)), squeeze=False, sharey="row",
@@ -48,9 +48,9 @@ def draw(arrays: Arrays, path: Path, title: str = "") -> None:
     _events(axes, arrays, place)
     _arcs(axes, arrays, place)
     handles = [Patch(color=c, label=n) for n, c in COLOURS.items()]
-    handles += [Patch(color=ANOMALY, alpha=0.3, label="anomaly"), Patch(color=DRIFT, alpha=0.3, label="drift")]
+    handles += [Patch(color=ANOMALY, alpha=0.3, label="anomaly"), Patch(color=DRIFT, alpha=0.3, label="drift episode")]
     handles += [Patch(color=TORN, alpha=0.4, label="torn read"), Patch(color="black", label="rollover")]
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=8, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
     pairs, visible = arrays["truth/pair_msb"].size, int(arrays["truth/pair_visible"].sum())
     left_out = sum(arrays[f"inputs/{g}/channel_id"].size - len(shown[g]) for g in groups)
     text = (
@@ -67,11 +67,11 @@ def _seconds(arrays: Arrays, group: str) -> float:
     return arrays[f"inputs/{group}/words"].shape[1] / float(group[1:])
 
 
-def _chosen(arrays: Arrays, group: str) -> list[int]:
+def _chosen(arrays: Arrays, group: str, most: int) -> list[int]:
     """Rows of a group to draw: all, or the most telling, in channel order."""
     ids = arrays[f"inputs/{group}/channel_id"]
     telling = np.isin(arrays["truth/node_type"][ids], (1, 2)) + 2 * np.isin(ids, arrays["truth/anomaly_channel"])
-    best = np.argsort(-telling.astype(int), kind="stable")[:ROWS]
+    best = np.argsort(-telling.astype(int), kind="stable")[:most]
     return [int(i) for i in np.sort(best)]
 
 

@@ -159,6 +159,7 @@ class Source:
             "pair_order": np.array([p.order for p in self.pairs], np.int8),
             "pair_format": np.array([p.format for p in self.pairs], np.int8),
             "pair_modulus": np.full(len(self.pairs), 65536, np.int32),
+            "pair_scale": np.ones(len(self.pairs)),
             "field_channel": np.array([i for i, _, _ in rows], np.int32),
             "field_start": np.array([piece.start for _, _, piece in rows], np.int8),
             "field_width": np.array([piece.width for _, _, piece in rows], np.int8),
@@ -172,10 +173,11 @@ class Source:
         words = {int(i): w[:n] for i, n, w in channel_words(arrays)}
         visible = np.array([_changes(words[numbers[p.msb]]) for p in self.pairs], np.int8)
         share = float(visible.mean()) if len(visible) else 0.0
+        carries = visible[truth["pair_format"] != FORMATS.index("float32")].sum() / max(1, len(visible))
         truth |= self._overflows(frames, picked) | {
             "pair_visible": visible,
             "visible_share": np.array(share),
-            "pair_f1_bound": np.array(2 * share / (1 + share)),
+            "pair_f1_bound": np.array(2 * carries / (1 + carries)),
         }
         truth |= {f"{t}_{c}": np.zeros(0, kind) for t, columns in _EMPTY.items() for c, kind in columns.items()}
         return {f"truth/{name}": array for name, array in truth.items()}

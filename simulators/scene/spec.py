@@ -41,7 +41,7 @@ Weight = Annotated[float, Field(ge=0)]
 class Part(BaseModel):
     """A table of a scenario: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> Self:
@@ -76,7 +76,7 @@ class Timing(Part):
     """Each read is late by a uniform share of the period, up to this."""
     missing_probability: Probability = 0.0
     held_probability: Probability = 0.0
-    refresh_s: Annotated[float, Field(gt=0, le=1)] = 0.0005
+    refresh_s: Annotated[float, Field(ge=1e-6, le=1)] = 0.0005
     """Interval at which a device refreshes a 32-bit register that is read by more than one clock."""
 
 
@@ -205,6 +205,27 @@ class SceneSpec(Spec):
         return math.floor(self.duration_s * clock.rate_hz + 1e-9)
 
     @model_validator(mode="after")
+    def _values_fit_their_words(self) -> Self:
+        """What a pair may reach must have a high half, and what it may do between two reads a sign."""
+        if not self.pairs.count:
+            return self
+        pairs, modulus = self.pairs, min(self.pairs.moduli)
+        steady = max(2 * pairs.counter_per_s[1], pairs.clock_per_s[1])
+        fastest = max(steady, 2 * math.pi * pairs.encoder_counts[1] * pairs.encoder_hz[1])
+        slowest = min(clock.rate_hz for clock in self.clocks)
+        if fastest / slowest > 32767 * modulus:
+            raise ValueError(
+                f"pairs must wrap at most 32,767 times a sample; {fastest:.3g} counts/s at {slowest:g} Hz do"
+            )
+        t = self.duration_s
+        travel = max(steady * t, 2 * pairs.encoder_counts[1], 8 * pairs.walk_per_sqrt_s[1] * math.sqrt(t))
+        if modulus < 65536 and travel > 64000 * modulus:
+            raise ValueError(f"pairs must stay below 65,536 times their modulus; {travel:.3g} counts pass {modulus}")
+        if 7 * pairs.noise_counts[1] + 2 > modulus / 8:
+            raise ValueError(f"pairs.noise_counts must be at most 1/56 of the modulus; it is {pairs.noise_counts[1]}")
+        return self
+
+    @model_validator(mode="after")
     def _fits(self) -> Self:
         rates = [clock.rate_hz for clock in self.clocks]
         for rate in rates:
@@ -227,6 +248,12 @@ class SceneSpec(Spec):
             raise ValueError(f"pairs.twins must be at most pairs.count ({self.pairs.count}); it is {self.pairs.twins}")
         if (self.decoys.half_twins or self.decoys.rollover_counters) and not self.pairs.count:
             raise ValueError("decoys copy pairs; half_twins and rollover_counters need pairs.count above 0")
+        if self.plain.level_counts[1] > 60000:
+            raise ValueError(f"plain.level_counts must be at most 60,000; it is {self.plain.level_counts[1]:g}")
+        if self.duration_s / self.timing.refresh_s > 2**32:
+            raise ValueError(
+                f"timing.refresh_s must fit 2^32 times into duration_s at most; it is {self.timing.refresh_s}"
+            )
         low, high = self.bits.signal_bits
         if not 3 <= low <= high <= 15:
             raise ValueError(f"bits.signal_bits must lie within 3 to 15; it is [{low}, {high}]")
@@ -251,7 +278,14 @@ SCHEMA = Schema(
         _var(
             "inputs/r{rate}/valid", "channel time", "bool", "1", "a sample came; else the word is held", optional=True
         ),
-        _var("inputs/r{rate}/arrival_ns", "channel time", "int64", "ns", "arrival at the logger", optional=True),
+        _var(
+            "inputs/r{rate}/arrival_ns",
+            "channel time",
+            "int64",
+            "ns",
+            "arrival at the logger; of a lost sample, when due",
+            optional=True,
+        ),
         _var("truth/r{rate}/held", "channel time", "bool", "1", "the device sent its previous word", optional=True),
         _var("truth/r{rate}/read_ns", "channel time", "int64", "ns", "true time of the read", optional=True),
         _var("truth/node_type", "channel", "int8", "1", "what the word is", flag_meanings=NODE_TYPES),
@@ -265,9 +299,17 @@ SCHEMA = Schema(
         _var("truth/offset", "channel", "float64", "1", "physical value = scale * number + offset"),
         _var("truth/pair_msb", "pair", "int32", "1", "channel of the high half"),
         _var("truth/pair_lsb", "pair", "int32", "1", "channel of the low half"),
-        _var("truth/pair_order", "pair", "int8", "1", "order of the four bytes", flag_meanings=ORDERS),
+        _var(
+            "truth/pair_order",
+            "pair",
+            "int8",
+            "1",
+            "order of the four bytes as sent; in simulated sets by channel number",
+            flag_meanings=ORDERS,
+        ),
         _var("truth/pair_format", "pair", "int8", "1", "how the 32 bits are coded", flag_meanings=FORMATS),
         _var("truth/pair_modulus", "pair", "int32", "1", "value at which the low half rolls over"),
+        _var("truth/pair_scale", "pair", "float64", "1", "float32 value = scale * latent number; 1 for integers"),
         _var("truth/pair_visible", "pair", "int8", "1", "1 where the high half changes within the recording"),
         _var("truth/field_channel", "field", "int32", "1", "channel of the word"),
         _var("truth/field_start", "field", "int8", "1", "lowest bit in the word, 0 the least significant"),
@@ -299,6 +341,6 @@ SCHEMA = Schema(
         _var("truth/link_b", "link", "int32", "1", "channel that depends on it"),
         _var("truth/link_kind", "link", "int8", "1", "how", flag_meanings=LINK_KINDS),
         _var("truth/visible_share", "", "float64", "1", "share of pairs whose high half changes"),
-        _var("truth/pair_f1_bound", "", "float64", "1", "2v/(1+v): best pair F1 that carry evidence can reach"),
+        _var("truth/pair_f1_bound", "", "float64", "1", "2v/(1+v), v without float32: best pair F1 by carry evidence"),
     )
 )

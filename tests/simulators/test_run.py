@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from scenarios.digest import leaf
 from scenarios.errors import InputError
+from scenarios.layout import Header
 from scenarios.schema import check
 from scenarios.spec import load, parse
-from scenarios.store import litter, open_stage, read_recording, verify, write_block
-from simulators.run import channel_samples, generate, header_for, key_of, run_blocks
+from scenarios.store import litter, open_stage, publish, read_recording, todo, verify
+from simulators.run import channel_samples, generate, header_for, key_of, make_block, run_blocks
 from simulators.scene import SCHEMA, SceneSpec, simulate, simulate_arrays
 
 SMALL = {"train": 3, "validation": 1, "test": 9}
@@ -115,16 +116,32 @@ def test_the_tree_in_memory_names_dimensions_and_units() -> None:
     assert tree["truth/node_type"].attrs["flag_meanings"] == "plain msb lsb bits"
 
 
-def test_a_block_missing_after_a_dead_worker_is_an_error(tmp_path: Path) -> None:
-    target = tmp_path / "a.zarr"
-    with open_stage(target, header()) as stage:
-        split, block = stage.layout.blocks()[0]
-        made = [
-            simulate_arrays(TINY, key_of("scene", "tiny", TINY, split, i)) for i in stage.layout.indices(split, block)
-        ]
-        write_block(stage.path, stage.header, split, block, made)
-        rest = [b for b in stage.layout.blocks() if b != (split, block)]
-        assert run_blocks(stage.path, stage.header, rest, 1) == sum(map(channel_samples, made)) // 3 * 10
+def dies_once(stage: str, header: Header, scenario: str, split: str, block: int) -> int:
+    """A task whose worker is killed the first time that any runs."""
+    mark = Path(stage) / "died"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return make_block(stage, header, scenario, split, block)
+
+
+def dies(stage: str, header: Header, scenario: str, split: str, block: int) -> int:
+    """A task whose worker is always killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def test_the_blocks_of_a_dead_worker_are_made_again_once(tmp_path: Path) -> None:
+    several = replace(header(), block_bytes=40_000)
+    with open_stage(tmp_path / "a.zarr", several) as stage:
+        made = run_blocks(stage.path, several, todo(stage), 2, task=dies_once)
+        assert todo(stage) == []
+        manifest = publish(stage)
+    assert made >= 0
+    assert manifest["digest"] == generate(tmp_path / "b.zarr", header()).manifest["digest"]
+    line = r"one died twice with \d+ of \d+ blocks left"
+    with open_stage(tmp_path / "c.zarr", several) as stage, pytest.raises(InputError, match=line):
+        run_blocks(stage.path, several, stage.layout.blocks(), 2, task=dies)
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.15, 0.4, 0.8])

@@ -32,13 +32,15 @@ turns / 2^32).
 
 PROCESS = np.dtype(
     [
-        ("kind", "i8"), ("knot", "i8"), ("count", "i8"), ("env", "i8"), ("spacing_s", "f8"), ("a", "f8"), ("b", "f8"),
+        ("kind", "i8"), ("knot", "i8"), ("count", "i8"), ("inside", "i8"), ("env", "i8"), ("spacing_s", "f8"),
+        ("a", "f8"), ("b", "f8"),
         ("place", "i8"), ("modulus", "i8"), ("page", "i8"), ("u", "f8"), ("span", "f8"), ("centre", "f8"),
         ("margin", "f8"), ("k0", "u4"), ("k1", "u4"), ("drift", "i8"), ("d0", "i8"), ("d1", "i8"), ("size", "f8"),
     ],
     align=True,
 )  # fmt: skip
-"""How a driver's knots are laid: kind and its two parameters, then how the values are placed in their range."""
+"""How a driver's knots are laid: kind and its two parameters, then how the values are placed in their range; `inside`
+is the number of knots that begin within the recording."""
 
 WALK, TONES, RAMP, COUNTER, SETPOINT, DUTY, THERMAL, CLOCK, ENCODER, SIGNED = range(1, 11)
 SPAN, VISIBLE, HIDDEN, ASIS = range(4)
@@ -227,6 +229,20 @@ def _sine64(turns):
 
 
 @njit(cache=True, error_model="numpy")
+def exact_step(step):
+    """`step` counts a knot, to 17 bits: then every number of a clock comes out exact, and it never steps back.
+
+    A segment adds fractions of 1 / 2^shift of the step, up to 31 of them, in the 24 bits of float32.
+    """
+    scale = 1.0
+    while 0.0 < step * scale < 65536.0:
+        scale *= 2.0
+    while step * scale >= 131072.0:
+        scale *= 0.5
+    return np.rint(step * scale) / scale
+
+
+@njit(cache=True, error_model="numpy")
 def _lay(process, x, table):
     """The shape of a process over its knots x, in its own units, starting near 0."""
     kind, a, b, dt = process.kind, process.a, process.b, process.spacing_s
@@ -235,7 +251,7 @@ def _lay(process, x, table):
     wait = 0.0
     for j in range(x.size):
         if kind in (CLOCK, RAMP):
-            x[j] = np.rint(a * dt) * j if kind == CLOCK else a * dt * j
+            x[j] = (exact_step(a * dt) if kind == CLOCK else a * dt) * j
             continue
         if kind == ENCODER:
             x[j] = a * _sine64(b * dt * j + uniform_at(0, k0, k1))
@@ -246,7 +262,9 @@ def _lay(process, x, table):
             state += -0.5 * dt * state + a * np.sqrt(dt) * normal_at(table, j, k0, k1)
         elif kind == COUNTER:
             level += (0.3 * normal_at(table, j, k0, k1) - 0.5 * level) * min(1.0, dt)
-            state += np.rint(a * dt * min(2.0, max(0.0, 1.0 + level)))
+            state += a * dt * min(2.0, max(0.0, 1.0 + level))
+            x[j] = np.rint(state)
+            continue
         else:  # held levels: set points with a lag, duty cycles, heating and cooling
             if wait <= 0.0:
                 u = uniform_at(2 * j, k0, k1)
@@ -263,7 +281,7 @@ def _lay(process, x, table):
 def _place(process, x):
     """Scale and shift the knots x into their range; in pairs, over a page boundary or away from one."""
     low, high = np.inf, -np.inf
-    for j in range(x.size - 1):
+    for j in range(min(process.inside, x.size - 1)):
         v = 0.5 * (x[j] + x[j + 1])
         low, high = min(low, v), max(high, v)
     spread = high - low
@@ -286,8 +304,9 @@ def _place(process, x):
         if spread > 0.8 * room:
             scale = 0.8 * room / spread
         shift = np.floor(page + process.margin - scale * low + process.u * (room - scale * spread))
+    counts = scale != 1.0 and process.kind in (CLOCK, COUNTER)
     for j in range(x.size):
-        x[j] = x[j] * scale + shift
+        x[j] = (np.rint(x[j] * scale) if counts else x[j] * scale) + shift
 
 
 @njit(cache=True, error_model="numpy")

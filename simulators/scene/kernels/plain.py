@@ -10,9 +10,9 @@ from functools import cache
 import numpy as np
 
 from simulators.noise import GAUSSIAN, TAIL_BINS, UNIFORM
-from simulators.scene.draw import Plan
 from simulators.scene.kernels import bits as packed
 from simulators.scene.kernels import words as kernel
+from simulators.scene.plan import Plan
 
 Ticks = range | np.ndarray
 Word = int | np.uint32

@@ -12,7 +12,7 @@ from simulators.scene.kernels.bits import pack
 from simulators.scene.kernels.latent import numbers, numbers_at, values, values_at
 
 BLOCK = 2048
-PLAIN, HALVES, HIGH, LOW, BITS, COUNT_EVENTS = range(6)
+PLAIN, HALVES, HIGH, LOW, BITS = range(5)
 U32, I32, FLOAT32, GRAY = range(4)
 FULL = 65536
 

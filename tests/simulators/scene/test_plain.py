@@ -7,10 +7,10 @@ from strategies import scene_specs
 from scenarios.spec import load, parse
 from simulators import noise
 from simulators.run import key_of
-from simulators.scene.draw import Plan
-from simulators.scene.draw import plan as draw_plan
 from simulators.scene.generate import _losses, knots_of, read_times
 from simulators.scene.kernels import plain, words
+from simulators.scene.plan import Plan
+from simulators.scene.plan import plan as draw_plan
 from simulators.scene.spec import FIELD_KINDS, SceneSpec
 
 EVERY_OP = {words.PLAIN, words.HALVES, words.HIGH, words.LOW, words.BITS}

@@ -5,6 +5,7 @@ All draws of a recording happen here, in `drawing` and in `anomalies`, from name
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,6 +39,18 @@ class Plan:
     truth: dict[str, np.ndarray]
     rollover_counters: list[tuple[int, int, int]] = field(default_factory=list)
     """(channel, row of the pair whose rollovers it counts, first value)."""
+
+
+class PairRow(NamedTuple):
+    """What is drawn of one pair: its channels, its coding, and whether it is meant to be visible."""
+
+    msb: int
+    lsb: int
+    order: int
+    format: int
+    modulus: int
+    visible: bool
+    scale: float
 
 
 class _Slots:
@@ -84,8 +97,8 @@ def order_halves(two: Sequence[int], order: str) -> tuple[int, int]:
     return (low, high) if order in ("ABCD", "BADC") else (high, low)
 
 
-def _draw_pairs(d: Drawing, slots: _Slots) -> list[tuple[int, int, int, int, int]]:
-    """Place and draw all pairs; returns their truth rows (msb, lsb, order, format, modulus)."""
+def _draw_pairs(d: Drawing, slots: _Slots) -> list[PairRow]:
+    """Place and draw all pairs."""
     spec, rng = d.spec.pairs, stream(d.key, "pairs")
     n = spec.count
     cross = rng.random((n, 2)) < spec.cross_rate_probability
@@ -98,7 +111,7 @@ def _draw_pairs(d: Drawing, slots: _Slots) -> list[tuple[int, int, int, int, int
     orders = [choose(rng, spec.orders, n), choose(rng, spec.orders, n)]
     processes = choose(rng, spec.processes, n)
     visible = rng.random(n) < spec.visible_probability
-    rows: list[tuple[int, int, int, int, int]] = []
+    rows: list[PairRow] = []
     for i in range(n):
         modulus, fmt = moduli[i], "u32" if moduli[i] != words.FULL else formats[i]
         signed = processes[i] == "signed" and visible[i] and fmt in ("u32", "i32") and modulus == words.FULL
@@ -114,23 +127,27 @@ def _draw_pairs(d: Drawing, slots: _Slots) -> list[tuple[int, int, int, int, int
             place=latent.VISIBLE if visible[i] else latent.HIDDEN, margin=min(7 * sd + 2, modulus / 8),
         )  # fmt: skip
         orders_here = [WORD_ORDER[o[i]] if plain_bytes else o[i] for o in orders]
-        coding = {"modulus": modulus, "format": FORMATS.index(fmt), "float_scale": float(10.0 ** -int(4 * u[3]))}
+        float_scale = float(np.float32(10.0 ** -int(4 * u[3]))) if fmt == "float32" else 1.0
+        coding = {"modulus": modulus, "format": FORMATS.index(fmt), "float_scale": float_scale}
         for where_to, order in ((where[i], orders_here[0]), (twins.get(i), orders_here[1])):
             if where_to is None:
                 continue
             high, low = order_halves(where_to, order)
             coded = coding | {"swap": int(order in ("BADC", "DCBA"))}
             d.pair(high, low, driver, coded, len(rows))
-            rows.append((high, low, ORDERS.index(order), FORMATS.index(fmt), modulus))
+            coded_as = (ORDERS.index(order), FORMATS.index(fmt), modulus)
+            rows.append(PairRow(high, low, *coded_as, bool(visible[i]), float_scale))
         if i in twins:
-            (h0, l0), (h1, l1) = rows[-2][:2], rows[-1][:2]
-            d.links += [(h0, h1, LINK_KINDS.index("twin")), (l0, l1, LINK_KINDS.index("twin"))]
+            first, second = rows[-2], rows[-1]
+            twin = LINK_KINDS.index("twin")
+            d.links += [(first.msb, second.msb, twin), (first.lsb, second.lsb, twin)]
         original = rows[-1 - (i in twins)]
         for channel in copies.get(i, []):
             role = MSB if rng.random() < 0.5 else LSB
-            swap = int(ORDERS[original[2]] in ("BADC", "DCBA"))
+            swap = int(ORDERS[original.order] in ("BADC", "DCBA"))
             d.half(channel, driver, role, coding | {"swap": swap}, -1)
-            d.links.append((original[0 if role == MSB else 1], channel, LINK_KINDS.index("half_twin")))
+            source = original.msb if role == MSB else original.lsb
+            d.links.append((source, channel, LINK_KINDS.index("half_twin")))
     return rows
 
 
@@ -138,11 +155,9 @@ def _draw_bits(d: Drawing, slots: _Slots) -> None:
     spec, rng = d.spec.bits, stream(d.key, "bits")
     for _ in range(spec.one_bit):
         d.bit_word(slots.take(), "one_bit", [("flag", 0, 1)], rng)
-    low, high = spec.signal_bits
     for _ in range(spec.narrow):
         name = choose(rng, {"signal": 3, "enum": 1, "counter": 1}, 1)[0]
         width = int(rng.integers(3, 16)) if name != "enum" else int(rng.integers(3, 5))
-        width = min(max(width, low), max(high, 4)) if name == "signal" else width
         d.bit_word(slots.take(), "narrow", [(name, 0, width)], rng)
     for _ in range(spec.packed):
         d.bit_word(slots.take(), "packed", d.packed_layout(rng), rng)
@@ -178,15 +193,18 @@ def _draw_drift(d: Drawing, channels: Sequence[int], processes: np.ndarray) -> n
         spacing = processes["spacing_s"][driver]
         seconds = min(float(rng.uniform(*spec.seconds)), 0.5 * d.spec.duration_s)
         start = float(rng.uniform(0.05 * d.spec.duration_s, 0.95 * d.spec.duration_s - seconds))
-        gain = rng.random() < 0.5 and processes["span"][driver] > 100
+        # a tone's amplitude is no part of the spline that a gain acts on
+        gain = rng.random() < 0.5 and processes["span"][driver] > 100 and PROCESSES[d.process[channel]] != "tones"
         down = rng.random() < 0.5
         size = float(log_uniform(rng, *(spec.gain if gain else spec.size_counts)))
         size = (1 / size if down else size) if gain else (-size if down else size)
         processes["drift"][driver] = latent.DRIFT_GAIN if gain else latent.DRIFT_MEAN
-        processes["d0"][driver], processes["d1"][driver] = start / spacing, (start + seconds) / spacing
+        first, last = int(start / spacing), int((start + seconds) / spacing) + 1
+        processes["d0"][driver], processes["d1"][driver] = first, last
         processes["size"][driver] = size
         rate = d.rates[channel]
-        rows.append((channel, int(start * rate), int((start + seconds) * rate), int(gain), size))
+        felt = max(0.0, (first - 1) * spacing)  # the spline's segment before a knot bends towards it
+        rows.append((channel, int(felt * rate), int(last * spacing * rate), int(gain), size))
     return np.array(sorted(rows), float).reshape(-1, 5)
 
 
@@ -199,12 +217,15 @@ def plan(spec: SceneSpec, key: Key) -> Plan:
     own_plain = _draw_plain(d, slots)
     decoys = stream(key, "decoys")
     counters = []
+    telling = [i for i, row in enumerate(pairs) if row.visible and FORMATS[row.format] != "float32"] or list(
+        range(len(pairs))
+    )
     for _ in range(spec.decoys.rollover_counters):
-        channel, row = slots.take(), int(decoys.integers(len(pairs)))
+        channel, row = slots.take(), telling[int(decoys.integers(len(telling)))]
         counters.append((channel, row, int(decoys.integers(65536))))
         d.used[channel] = False
         d.process[channel] = PROCESSES.index("events")
-        d.links.append((pairs[row][1], channel, LINK_KINDS.index("rollover_counter")))
+        d.links.append((pairs[row].lsb, channel, LINK_KINDS.index("rollover_counter")))
     processes = np.array(d.process_rows, latent.PROCESS)
     drift = _draw_drift(d, own_plain, processes)
     physical = stream(key, "physical")
@@ -212,7 +233,10 @@ def plan(spec: SceneSpec, key: Key) -> Plan:
     scale = 10.0 ** -physical.integers(0, 4, n) * physical.choice([1, 2, 5], n)
     offset = np.where(physical.random(n) < 0.25, -40.0, 0.0)
     number = d.node == PLAIN
-    table = np.array(pairs, np.int64).reshape(-1, 5)
+    for a, b, kind in d.links:
+        if LINK_KINDS[kind] == "twin" and number[a]:
+            scale[b], offset[b] = scale[a], offset[a]
+    table = np.array([row[:5] for row in pairs], np.int64).reshape(-1, 5)
     fields = np.array(d.field_truth, np.int64).reshape(-1, 4)
     links = np.array(d.links, np.int64).reshape(-1, 3)
     truth = {
@@ -221,7 +245,7 @@ def plan(spec: SceneSpec, key: Key) -> Plan:
         "scale": np.where(number, scale, 1.0), "offset": np.where(number, offset, 0.0),
         "pair_msb": table[:, 0].astype(np.int32), "pair_lsb": table[:, 1].astype(np.int32),
         "pair_order": table[:, 2].astype(np.int8), "pair_format": table[:, 3].astype(np.int8),
-        "pair_modulus": table[:, 4].astype(np.int32),
+        "pair_modulus": table[:, 4].astype(np.int32), "pair_scale": np.array([row.scale for row in pairs], float),
         "field_channel": fields[:, 0].astype(np.int32), "field_start": fields[:, 1].astype(np.int8),
         "field_width": fields[:, 2].astype(np.int8), "field_kind": fields[:, 3].astype(np.int8),
         "field_signal": np.arange(len(fields), dtype=np.int32), "field_shift": np.zeros(len(fields), np.int8),
