@@ -8,7 +8,7 @@ Real recordings are found in the folder that `--data` or `PROVINGGROUND_DATA` na
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,7 +53,10 @@ def scene(
     try:
         if out is not None and out.suffix not in (".json", ".md"):
             raise InputError(f"--out must end in .json or .md; it is '{out}'")
-        report = scene_report(data, preset or list(PRESETS), recordings)
+        try:
+            report = scene_report(data, preset or list(PRESETS), recordings, _say)
+        except ModuleNotFoundError as error:
+            raise InputError(f"the report needs '{error.name}'; pip install 'provingground[baselines,bus]'") from error
         _show(report)
         if out is not None:
             _write(out, report)
@@ -64,14 +67,23 @@ def scene(
         raise SystemExit(2) from None
 
 
-def scene_report(data: Path | None, presets: Sequence[str], recordings: int) -> dict[str, Any]:
+def _say(what: str) -> None:
+    """Progress, for those who look."""
+    print(what, file=sys.stderr)
+
+
+def scene_report(
+    data: Path | None, presets: Sequence[str], recordings: int, say: Callable[[str], None] = lambda what: None
+) -> dict[str, Any]:
     """The report as a JSON-able dict: `sets` (see `fidelity_scene.summary`), `distances`, `two_sample`.
 
     Raises InputError where no real recording is found or a preset is not there.
     """
     from benchmarks import fidelity_scene as f
 
+    say("reading real logs")
     real = real_samples(data)
+    say(f"simulating {', '.join(presets)}")
     simulated = [f.measure(Path(name).stem, _simulate(name, recordings)) for name in presets]
     pooled = {view: f.join(view, [s for s in real if s.name.endswith(view)]) for view in ("words", "signals")}
     distances: dict[str, Any] = {}
@@ -79,6 +91,7 @@ def scene_report(data: Path | None, presets: Sequence[str], recordings: int) -> 
     for sample in simulated:
         for view, other in pooled.items():
             name = f"{sample.name} : real {view}"
+            say(f"comparing {name}")
             distances[name] = f.distances(sample, other)
             tests[name] = {
                 f"{model} by {BY[by]}": f.two_sample(sample, other, np.random.default_rng(SEED), by=by, model=model)
