@@ -81,7 +81,6 @@ def scene_report(
     """
     from benchmarks import fidelity_scene as f
 
-    say("reading real logs")
     real = real_samples(data)
     say(f"simulating {', '.join(presets)}")
     simulated = [f.measure(Path(name).stem, _simulate(name, recordings)) for name in presets]
