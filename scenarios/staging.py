@@ -13,6 +13,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +124,9 @@ def write_atomic(stage: Path, path: Path, parts: Iterable[bytes]) -> Entry:
 
 
 def sync(folder: Path) -> None:
-    """Flush every file and folder below `folder` to the disk."""
-    for path in [*sorted(folder.rglob("*"), reverse=True), folder]:
-        sync_one(path)
+    """Flush every file and folder below `folder` to the disk; several at once, since each waits for the disk."""
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(sync_one, [*folder.rglob("*"), folder]))
 
 
 def sync_one(path: Path) -> None:

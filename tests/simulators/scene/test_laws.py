@@ -12,7 +12,8 @@ from scenarios.spec import load, parse
 from simulators.run import key_of
 from simulators.scene import SCHEMA, SceneSpec, inject, simulate_arrays
 from simulators.scene import generate as scene
-from simulators.scene.anomalies import OF_NUMBERS, Bus
+from simulators.scene.anomalies import OF_NUMBERS
+from simulators.scene.bus import Bus
 from simulators.scene.kernels.bits import crc4
 from simulators.scene.kernels.plain import latent_numbers
 from simulators.scene.plan import plan
