@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -124,9 +125,12 @@ def write_atomic(stage: Path, path: Path, parts: Iterable[bytes]) -> Entry:
 
 
 def sync(folder: Path) -> None:
-    """Flush every file and folder below `folder` to the disk; several at once, since each waits for the disk."""
+    """Flush every file below `folder` to the disk, then every folder; several at once, as each waits for the disk."""
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(sync_one, [*folder.rglob("*"), folder]))
+        for folders in (False, True):
+            paths = (p for p in chain(folder.rglob("*"), [folder]) if p.is_dir() == folders)
+            while batch := list(islice(paths, 64)):
+                list(threads.map(sync_one, batch))
 
 
 def sync_one(path: Path) -> None:
