@@ -370,12 +370,16 @@ def test_css_epoch_rolls_over_as_often_as_its_high_part_changes() -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_css_log_2_decodes_as_cantools_does_on_every_frame(view: View) -> None:
+def test_css_logs_decode_as_cantools_does_on_every_frame(view: View) -> None:
     logs, dbc = _css()
-    source = scan(logs[1:2], dbc, view)
-    count, expected = _cantools_values(logs[1], dbc, source.bus)
-    assert count == source.attrs["logs"][0]["frames_used"] == 65_343
-    _assert_decodes(source.recording(0), source.attrs, expected)
+    source = scan(logs, dbc, view)
+    used = []
+    for index, log in enumerate(logs):
+        count, expected = _cantools_values(log, dbc, source.bus)
+        assert count == source.attrs["logs"][index]["frames_used"]
+        used.append(count)
+        _assert_decodes(source.recording(index), source.attrs, expected)
+    assert used == [39_724, 65_343, 65_340, 65_338, 65_385]
 
 
 @pytest.mark.parametrize("view", VIEWS)
