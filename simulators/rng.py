@@ -33,8 +33,9 @@ class Key:
 def stream(key: Key, effect: str) -> np.random.Generator:
     """The generator of one effect in one recording: Philox4x64 keyed by the blake2b digest of the names.
 
-    A new effect gets a new name and shifts no other stream. A stream costs about 20 us: take one for an effect, and
-    bulk noise from `simulators.noise`. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+    A new effect gets a new name and shifts no other stream. A stream costs as much as hundreds of draws: take one for
+    an effect, and bulk noise from `simulators.noise`. Source: Salmon et al., "Parallel random numbers: as easy as
+    1, 2, 3", SC 2011.
     """
     text = SEPARATOR.join(str(name) for name in (*key.names(), effect))
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()

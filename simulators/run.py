@@ -22,7 +22,7 @@ from scenarios.errors import InputError
 from scenarios.layout import Header, Layout, shapes_of
 from scenarios.schema import Arrays, check
 from scenarios.spec import Spec, canonical
-from scenarios.store import open_stage, publish, published, todo, verify, write_block
+from scenarios.store import Stage, open_stage, publish, published, todo, verify, write_block
 from simulators.rng import Key
 
 RECORDINGS = {"train": 64, "validation": 16, "test": 32}
@@ -165,11 +165,22 @@ def run_blocks(
     )
 
 
-def _verify(target: Path, progress: Progress | None) -> dict[str, Any]:
-    try:
-        return verify(target, progress=progress)
-    except InputError as error:
-        raise InputError(f"{error}; remove '{target}' and run the same command to make it again") from error
+def _publish(target: Path, header: Header, fill: Callable[[Stage], int], progress: Progress | None = None) -> Outcome:
+    """Verify the set at `target`, or let `fill` write the blocks of a stage (it returns their samples) and publish."""
+    began = time.perf_counter()
+    samples = 0
+    existed = published(target, header) is not None
+    if existed:
+        try:
+            manifest = verify(target, progress=progress)
+        except InputError as error:
+            raise InputError(f"{error}; remove '{target}' and run the same command to make it again") from error
+    else:
+        with open_stage(target, header) as stage:
+            samples = fill(stage)
+            manifest = publish(stage, progress)
+    seconds = time.perf_counter() - began
+    return Outcome(path=target, manifest=manifest, existed=existed, samples=samples, seconds=seconds)
 
 
 def generate(target: Path, header: Header, workers: int = 1, progress: Progress | None = None) -> Outcome:
@@ -178,14 +189,9 @@ def generate(target: Path, header: Header, workers: int = 1, progress: Progress 
     Takes up from the receipts of a run that was stopped. Raises InputError where a set of another header is in the
     way, another process is writing, or the disk is full.
     """
-    began = time.perf_counter()
-    if published(target, header) is not None:
-        manifest = _verify(target, progress)
-        return Outcome(path=target, manifest=manifest, existed=True, samples=0, seconds=time.perf_counter() - began)
-    with open_stage(target, header) as stage:
-        samples = run_blocks(stage.path, header, todo(stage), workers, progress)
-        manifest = publish(stage, progress)
-    return Outcome(path=target, manifest=manifest, existed=False, samples=samples, seconds=time.perf_counter() - began)
+    return _publish(
+        target, header, lambda stage: run_blocks(stage.path, header, todo(stage), workers, progress), progress
+    )
 
 
 class Recorded(Protocol):
@@ -232,23 +238,19 @@ def header_of_recorded(simulator: str, source: Recorded, command: str = "") -> H
 
 def store_recorded(target: Path, header: Header, source: Recorded, progress: Progress | None = None) -> Outcome:
     """Publish recordings that were imported rather than simulated, or verify the set that is there already."""
-    began = time.perf_counter()
-    samples = 0
 
-    def counted(indices: range) -> Iterator[Arrays]:
-        nonlocal samples
-        for index in indices:
-            arrays = source.recording(index)
-            samples += channel_samples(arrays)
-            yield arrays
+    def fill(stage: Stage) -> int:
+        samples = 0
 
-    existed = published(target, header) is not None
-    if existed:
-        manifest = _verify(target, progress)
-    else:
-        with open_stage(target, header) as stage:
-            for split, block in todo(stage):
-                write_block(stage.path, header, split, block, counted(stage.layout.indices(split, block)))
-            manifest = publish(stage, progress)
-    seconds = time.perf_counter() - began
-    return Outcome(path=target, manifest=manifest, existed=existed, samples=samples, seconds=seconds)
+        def counted(indices: range) -> Iterator[Arrays]:
+            nonlocal samples
+            for index in indices:
+                arrays = source.recording(index)
+                samples += channel_samples(arrays)
+                yield arrays
+
+        for split, block in todo(stage):
+            write_block(stage.path, header, split, block, counted(stage.layout.indices(split, block)))
+        return samples
+
+    return _publish(target, header, fill, progress)

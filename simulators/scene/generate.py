@@ -110,8 +110,8 @@ def _tear(
 def simulate_arrays(spec: SceneSpec, key: Key, spare: dict[str, np.ndarray] | None = None) -> Arrays:
     """One recording as a flat mapping from path to array; see SCHEMA for names, dimensions and units.
 
-    With `spare`, an empty dict that the caller keeps, the words of the next call overwrite those of this one: fresh
-    memory costs a page fault every 4 KiB, which is a third of the whole.
+    With `spare`, an empty dict that the caller keeps, the words of the next call overwrite those of this one: the page
+    faults of fresh memory can cost more than all the rest (`pytest benchmarks --benchmark-only` prints both).
     """
     p = plan(spec, key)
     total = int(p.counts.sum())

@@ -217,9 +217,8 @@ def plan(spec: SceneSpec, key: Key) -> Plan:
     own_plain = _draw_plain(d, slots)
     decoys = stream(key, "decoys")
     counters = []
-    telling = [i for i, row in enumerate(pairs) if row.visible and FORMATS[row.format] != "float32"] or list(
-        range(len(pairs))
-    )
+    rolling = [i for i, row in enumerate(pairs) if row.visible and FORMATS[row.format] != "float32"]
+    telling = rolling or list(range(len(pairs)))
     for _ in range(spec.decoys.rollover_counters):
         channel, row = slots.take(), telling[int(decoys.integers(len(telling)))]
         counters.append((channel, row, int(decoys.integers(65536))))
