@@ -276,24 +276,27 @@ class Reader:
             self._arrays[split, name] = self._tree[f"{split}/{name}"]
         return self._arrays[split, name]
 
-    def read(self, split: str, index: int) -> Arrays:
-        """One recording, by its index in the split. Raises InputError if there is none or if it is damaged."""
-        row = self.layout.row(split, index)
-        return next(self._rows(split, row, row + 1))
+    def read(self, split: str, index: int, under: str = "") -> Arrays:
+        """One recording, by its index in the split; only the arrays `under` a path, such as "inputs/", if it is given.
 
-    def iterate(self, split: str) -> Iterator[tuple[int, Arrays]]:
-        """Every recording of a split with its index; one recording in memory at a time."""
+        Raises InputError if there is none or if it is damaged.
+        """
+        row = self.layout.row(split, index)
+        return next(self._rows(split, row, row + 1, under))
+
+    def iterate(self, split: str, under: str = "") -> Iterator[tuple[int, Arrays]]:
+        """Every recording of a split with its index; one recording in memory at a time. `under` as in `read`."""
         header = self.layout.header
         if split not in header.splits:
             self.layout.row(split, 0)
         first = header.first.get(split, 0)
         for start in range(0, header.splits[split], READ_TOGETHER):
             stop = min(start + READ_TOGETHER, header.splits[split])
-            for row, arrays in zip(range(start, stop), self._rows(split, start, stop), strict=True):
+            for row, arrays in zip(range(start, stop), self._rows(split, start, stop, under), strict=True):
                 yield first + row, arrays
 
-    def _rows(self, split: str, start: int, stop: int) -> Iterator[Arrays]:
-        """The recordings in some rows; their small arrays are read together."""
+    def _rows(self, split: str, start: int, stop: int, under: str = "") -> Iterator[Arrays]:
+        """The recordings in some rows; their small arrays are read together. No file outside `under` is touched."""
         layout = self.layout
 
         def read(name: str, what: Any) -> np.ndarray:
@@ -304,15 +307,17 @@ class Reader:
                 raise InputError(f"array '{split}/{name}' of '{self.path}' must be whole; {text}") from error
 
         rows = slice(start, stop)
-        sizes = {size: read(path, rows) for size, path in layout.sizes.items()}
-        offsets = {t: read(layout.offset_path(t), slice(start, stop + 1)) for t in layout.columns}
+        wanted = [v for v in layout.header.variables if v.name.startswith(under)]
+        groups = {rate_group(v.name) or "" for v in wanted}
+        sizes = {size: read(path, rows) for size, path in layout.sizes.items() if size[0] in groups}
+        offsets = {t: read(layout.offset_path(t), slice(start, stop + 1)) for t in {v.table for v in wanted} if t}
         spans = {t: slice(int(edges[0]), int(edges[-1])) for t, edges in offsets.items()}
-        tables = {v.name: read(v.name, spans[t]) for t, columns in layout.columns.items() for v in columns}
-        fixed = {v.name: read(v.name, rows) for v in layout.rows}
+        tables = {v.name: read(v.name, spans[v.table]) for v in wanted if v.table}
+        fixed = {v.name: read(v.name, rows) for v in wanted if v in layout.rows}
         for i in range(stop - start):
             own = {size: int(n[i]) for size, n in sizes.items()}
             found: Arrays = {}
-            for var in layout.header.variables:
+            for var in wanted:
                 if var.table:
                     edge = offsets[var.table] - offsets[var.table][0]
                     found[var.name] = tables[var.name][edge[i] : edge[i + 1]]
