@@ -4,22 +4,27 @@ Each kind is a function from a bus, a generator and a length in seconds to patch
 channel), or to None where the bus has no place for it. Anomalies of numbers act on plain words, those of bits and
 protocol on fields and halves, so that nothing is "added" to a word that is no number. Positions are uniform and the
 density is low (Wu and Keogh, arXiv 2009.13807, on what benchmarks do wrong); a kind that needs a rollover takes a
-uniform one. What is lost or stale under a patch goes on repeating the word before.
+uniform one. What is lost or stale under a patch goes on repeating the word before. Kinds of ACROSS_KINDS leave a
+channel as it could be by itself; how far each event stands out in its own channel is told beside it.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
+from scenarios.errors import InputError
 from scenarios.schema import Arrays
 from simulators.scene.bus import Bus, Patch, Stretch
+from simulators.scene.detectability import detectability
 from simulators.scene.kernels.bits import COUNTER, seal
 from simulators.scene.spec import (
+    ACROSS_KINDS,
     ANOMALY_KINDS,
     FIELD_KINDS,
     FORMATS,
     LINK_KINDS,
     ORDERS,
+    PROCESSES,
     Anomalies,
 )
 
@@ -30,9 +35,19 @@ VISIBLE = 3.0
 Patches = list[Patch] | None
 OF_NUMBERS = frozenset({
     "spike", "drift", "noise_burst", "level_shift", "frequency_change", "pattern_change", "dropout",
-    "broken_correlation", "replay",
+    "broken_correlation", "replay", "twin_replay", "lag", "gain_change",
 })  # fmt: skip
 ENDS_WITH_CHANGE = frozenset({"frozen_msb", "replay"})
+LAG_S = (0.05, 0.5)
+GAIN = (0.15, 0.6)
+"""Change of a gain, as a share of it."""
+WANDERING = ("walk", "setpoint", "thermal")
+CUTS, SOONEST = 32, 0.6
+"""Times among which a replay is cut in, and the share of its length after which it may end."""
+OFTEN = 0.5
+"""A carry may be late by no less than this share of the mean time between steps."""
+SLOW_S = 0.05
+"""What a moving mean over this time keeps is slow."""
 SEALS = (FIELD_KINDS.index("parity"), FIELD_KINDS.index("crc"), FIELD_KINDS.index("checksum"))
 
 
@@ -47,7 +62,13 @@ def _size(bus: Bus, at: Stretch, rng: np.random.Generator, low: float, high: flo
     few = row[:: max(1, row.size // 1024)]
     low_part, high_part = np.percentile(few.view(np.int16) if bus.signed(at[0]) else few, [10, 90])
     spread = max(float(high_part - low_part), 50.0)
-    return float(rng.uniform(low, high)) * spread * (1 if rng.random() < 0.5 else -1)
+    size = float(rng.uniform(low, high)) * spread * (1 if rng.random() < 0.5 else -1)
+    return size * _strength(bus, rng)
+
+
+def _strength(bus: Bus, rng: np.random.Generator) -> float:
+    low, high = bus.strength
+    return low * (high / low) ** float(rng.random()) if high != low else low
 
 
 def _spike(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
@@ -109,24 +130,75 @@ def _pattern_change(bus: Bus, rng: np.random.Generator, seconds: float) -> Patch
     return bus.numbered(channel, start, (mirrored if rng.random() < 0.5 else source)[::-1])
 
 
-def _broken_correlation(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
-    """A redundant or derived value shows another time of its own: normal by itself, wrong beside its partner."""
+def _coupled(bus: Bus, rng: np.random.Generator, seconds: float) -> Stretch | None:
+    """A stretch of at least half a second on a redundant or derived value."""
     kinds = bus.truth.get("link_kind", np.empty(0))
     coupled = np.flatnonzero((kinds == LINK_KINDS.index("twin")) | (kinds == LINK_KINDS.index("derived")))
     plain = set(bus.of_type(0))
     channels = [c for c in bus.truth["link_b"][coupled].tolist() if c in plain] if coupled.size else []
-    if not channels:
-        return None
-    at = bus.stretch(int(rng.choice(channels)), rng, max(seconds, 0.5), 8)
-    if at is None:
-        return None
+    return bus.stretch(int(rng.choice(channels)), rng, max(seconds, 0.5), 8) if channels else None
+
+
+def _moved(bus: Bus, at: Stretch, other: int) -> list[Patch]:
+    """The stretch shows what the channel shows from sample `other` on.
+
+    Joined at the ends by a straight line, so that no step gives it away.
+    """
     channel, start, end = at
     here = bus.numbers(channel, start, end)
-    other = int(rng.integers(0, bus.rows[channel].size - (end - start)))
     moved = bus.numbers(channel, other, other + end - start)
-    # joined at the ends by a straight line, so that no step gives it away
-    steps = np.linspace(here[0] - moved[0], here[-1] - moved[-1], end - start)
-    return bus.numbered(channel, start, moved + steps)
+    return bus.numbered(channel, start, moved + np.linspace(here[0] - moved[0], here[-1] - moved[-1], end - start))
+
+
+def _cut_in(bus: Bus, at: Stretch, others: np.ndarray) -> list[Patch]:
+    """The stretch shows another time of its channel: of `others`, where the cuts show least; it may end sooner."""
+    channel, start, end = at
+    row = bus.numbers(channel, 0, bus.rows[channel].size)
+    lengths = np.arange(max(8, int(SOONEST * (end - start))), end - start + 1)
+    gaps = np.abs(row[others[:, None] + lengths - 1] - row[start + lengths - 1])
+    total = np.abs(row[others] - row[start]) + gaps.min(1)
+    best = int(total.argmin())
+    return _moved(bus, (channel, start, start + int(lengths[gaps[best].argmin()])), int(others[best]))
+
+
+def _broken_correlation(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """A redundant or derived value shows another time of its own: normal by itself, wrong beside its partner."""
+    if (at := _coupled(bus, rng, seconds)) is None:
+        return None
+    return _moved(bus, at, int(rng.integers(0, bus.rows[at[0]].size - (at[2] - at[1]))))
+
+
+def _twin_replay(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """A redundant or derived value shows another time of its own, cut in where it joins on."""
+    if (at := _coupled(bus, rng, seconds)) is None:
+        return None
+    return _cut_in(bus, at, rng.integers(0, bus.rows[at[0]].size - (at[2] - at[1]), CUTS))
+
+
+def _lag(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """A redundant or derived value is late by 0.05 to 0.5 s: normal by itself, behind its partner."""
+    if (at := _coupled(bus, rng, seconds)) is None:
+        return None
+    late = np.ceil(rng.uniform(*LAG_S, CUTS) * bus.rates[at[0]]).astype(np.int64)
+    late = late[late <= at[1]]
+    return _cut_in(bus, at, at[1] - late) if late.size else None
+
+
+def _gain_change(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """What is slow in a redundant or derived value swings more or less than before; its noise stays as it is."""
+    if (at := _coupled(bus, rng, seconds)) is None:
+        return None
+    channel, start, end = at
+    if "process" in bus.truth and PROCESSES[bus.truth["process"][channel]] not in WANDERING:
+        return None  # the swing of a tone is always the same: its own channel would show it
+    here = bus.numbers(channel, start, end)
+    width = min(max(3, round(SLOW_S * bus.rates[channel])), here.size) | 1
+    ends = np.pad(here, width // 2, mode="edge")
+    slow = np.convolve(ends, np.full(width, 1 / width), "valid")
+    middle = np.linspace(slow[0], slow[-1], here.size)
+    fade = np.minimum(1.0, 4 * np.minimum(np.arange(1, here.size + 1), np.arange(here.size, 0, -1)) / here.size)
+    change = float(rng.uniform(*GAIN)) * (1 if rng.random() < 0.5 else -1)
+    return bus.numbered(channel, start, here + change * fade * (slow - middle))
 
 
 def _stuck_bit(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
@@ -217,6 +289,28 @@ def _frozen_msb(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
     return [Patch(channel, start, np.full(end - start, bus.rows[channel][start - 1]))]
 
 
+def _late_carry(bus: Bus, rng: np.random.Generator, seconds: float) -> Patches:
+    """The high half steps at another time than the low half rolls over: late or early, but before any other step.
+
+    Only where steps are no rarity, that is about as near to each other as the stretch is long.
+    """
+    if (found := _rollover(bus, rng)) is None:
+        return None
+    _, channel, at = found
+    row, length = bus.rows[channel], max(2, int(seconds * bus.rates[channel]))
+    late = rng.random() < 0.5
+    around = row[at : at + length + 2] if late else row[max(0, at - length - 2) : at][::-1]
+    steps = np.flatnonzero(around != around[0])
+    room = int(steps[0]) - 1 if steps.size else around.size - 2
+    length = min(length, room)
+    if length * int(np.count_nonzero(row[1:] != row[:-1])) < OFTEN * row.size:
+        return None
+    start, end = (at, at + length) if late else (at - length, at)
+    if length < 2 or start < 1 or not bus.free(channel, start, end):
+        return None
+    return [Patch(channel, start, np.full(length, row[at - 1] if late else row[at]))]
+
+
 def _two_halves(bus: Bus, rng: np.random.Generator, seconds: float) -> list[Stretch] | None:
     """One stretch on both halves of a pair that are read at one rate."""
     msb, lsb = bus.truth.get("pair_msb", np.empty(0, int)), bus.truth.get("pair_lsb", np.empty(0, int))
@@ -281,7 +375,17 @@ KINDS: dict[str, Callable[[Bus, np.random.Generator, float], Patches]] = {
     "frozen_msb": _frozen_msb,
     "replay": _replay,
     "bad_checksum": _bad_checksum,
+    "twin_replay": _twin_replay,
+    "lag": _lag,
+    "gain_change": _gain_change,
+    "late_carry": _late_carry,
 }
+
+
+COLUMNS = {
+    "channel": np.int32, "start": np.int32, "end": np.int32, "kind": np.int8, "group": np.int32,
+    "detectability": np.float64,
+}  # fmt: skip
 
 
 def inject(
@@ -292,35 +396,48 @@ def inject(
     The number is Poisson with mean `spec.per_recording`, or `count`. Works on any recording with
     `inputs/r<rate>/words`, such as one imported from a log; what it knows of pairs, fields and links decides which
     kinds apply. A kind that finds no place, or changes nothing, is drawn again. Raises InputError where there are no
-    words.
+    words, and where earlier anomalies lack a column of the table.
     """
     arrays = dict(arrays)
     wanted = (int(rng.poisson(spec.per_recording)) if spec.per_recording else 0) if count is None else count
     if not in_place and wanted:
         arrays |= {k: v.copy() for k, v in arrays.items() if k.startswith("inputs/") and k.endswith("/words")}
+    old = {c: arrays.get(f"truth/anomaly_{c}", np.empty(0, dtype)) for c, dtype in COLUMNS.items()}
+    for column, rows in old.items():
+        if rows.size < old["channel"].size:
+            raise InputError(f"recording with anomalies must have 'truth/anomaly_{column}' of each; it is absent")
     labels: list[tuple[int, int, int, int, int]] = []
+    bus = Bus.of(arrays) if wanted else Bus({}, {}, {})
     if wanted:
-        bus = Bus.of(arrays)
-        for channel, a, b in zip(
-            *(bus.truth.get(f"anomaly_{c}", ()) for c in ("channel", "start", "end")), strict=True
-        ):
+        bus.strength = spec.strength
+        for channel, a, b in zip(old["channel"], old["start"], old["end"], strict=True):
             bus.taken.setdefault(int(channel), []).append((int(a), int(b)))
-        names = sorted(spec.kinds)
-        weight = np.array([spec.kinds[name] for name in names])
-        first = int(arrays["truth/anomaly_group"].max(initial=-1)) + 1 if "truth/anomaly_group" in arrays else 0
+        first = int(old["group"].max(initial=-1)) + 1
         for group in range(first, first + wanted):
+            names, share = _kinds(spec, rng)
             for _ in range(TRIES):
-                name = names[int(rng.choice(weight.size, p=weight / weight.sum()))]
+                name = names[int(rng.choice(share.size, p=share))]
                 found = _apply(bus, name, rng, float(rng.uniform(*spec.seconds)))
                 if found:
                     labels += [(*at, ANOMALY_KINDS.index(name), group) for at in found]
                     break
-    table = np.array(sorted(labels, key=lambda row: (row[4], row[0])), np.int64).reshape(-1, 5)
-    for i, name in enumerate(("channel", "start", "end", "kind", "group")):
-        dtype = np.int8 if name == "kind" else np.int32
-        old = arrays.get(f"truth/anomaly_{name}", np.empty(0, dtype))
-        arrays[f"truth/anomaly_{name}"] = np.concatenate([old, table[:, i].astype(dtype)])
+    labels.sort(key=lambda row: (row[4], row[0]))
+    seen = [detectability(bus.rows[c], bus.clean[c], a, b, bus.signed(c)) for c, a, b, _, _ in labels]
+    table = np.array(labels, np.int64).reshape(-1, 5)
+    new = dict(zip(COLUMNS, [*table.T, np.array(seen)], strict=True))
+    for column, dtype in COLUMNS.items():
+        arrays[f"truth/anomaly_{column}"] = np.concatenate([old[column], new[column].astype(dtype)])
     return arrays
+
+
+def _kinds(spec: Anomalies, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
+    """The kinds that an event may be of, with their shares."""
+    names = sorted(spec.kinds)
+    if spec.across is not None:
+        across = bool(rng.random() < spec.across)
+        names = [name for name in names if (name in ACROSS_KINDS) == across]
+    weight = np.array([spec.kinds[name] for name in names])
+    return names, weight / weight.sum()
 
 
 def _apply(bus: Bus, name: str, rng: np.random.Generator, seconds: float) -> list[Stretch]:
@@ -338,7 +455,7 @@ def _apply(bus: Bus, name: str, rng: np.random.Generator, seconds: float) -> lis
             start, end = p.start, max(end, int(changed[-1]) + 1)
         if name in ENDS_WITH_CHANGE:
             end = int(changed[-1]) + 1
-        old[:] = words
+        bus.change(p.channel, p.start, words)
         bus.taken.setdefault(p.channel, []).append((start, end))
         found.append((p.channel, start, end))
     return found

@@ -32,6 +32,10 @@ class Bus:
     kept: dict[int, np.ndarray] = field(default_factory=dict)
     """Where samples can be lost or stale: which came fresh. The others show the word before."""
     taken: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    strength: tuple[float, float] = (1.0, 1.0)
+    """Factor on the size of a change that has a size, drawn log-uniform."""
+    clean: dict[int, np.ndarray] = field(default_factory=dict)
+    """Rows that were changed, as they were before."""
 
     @classmethod
     def of(cls, arrays: Arrays) -> "Bus":
@@ -52,6 +56,12 @@ class Bus:
         return cls(
             rows, rates, {k.removeprefix("truth/"): v for k, v in arrays.items() if k.startswith("truth/")}, kept
         )
+
+    def change(self, channel: int, start: int, words: np.ndarray) -> None:
+        """Put new words into a row, and keep what it was at first."""
+        if channel not in self.clean:
+            self.clean[channel] = self.rows[channel].copy()
+        self.rows[channel][start : start + words.size] = words
 
     def of_type(self, code: int) -> list[int]:
         """Channels of a node type that are long enough to hold anything."""

@@ -113,7 +113,12 @@ def simulate_arrays(spec: SceneSpec, key: Key, spare: dict[str, np.ndarray] | No
     With `spare`, an empty dict that the caller keeps, the words of the next call overwrite those of this one: the page
     faults of fresh memory can cost more than all the rest (`pytest benchmarks --benchmark-only` prints both).
     """
-    p = plan(spec, key)
+    arrays = render(spec, key, plan(spec, key), spare)
+    return inject(arrays, spec.anomalies, stream(key, "anomalies"), in_place=True)
+
+
+def render(spec: SceneSpec, key: Key, p: Plan, spare: dict[str, np.ndarray] | None = None) -> Arrays:
+    """The recording that a plan makes, before anything is injected. Names and `spare` as in `simulate_arrays`."""
     total = int(p.counts.sum())
     spare = {} if spare is None else spare
     if "words" not in spare or spare["words"].size != total:
@@ -174,7 +179,7 @@ def simulate_arrays(spec: SceneSpec, key: Key, spare: dict[str, np.ndarray] | No
         "truth/visible_share": np.array(share),
         "truth/pair_f1_bound": np.array(2 * carries / (1 + carries)),
     }  # fmt: skip
-    return inject(arrays, spec.anomalies, stream(key, "anomalies"), in_place=True)
+    return arrays
 
 
 def simulate(spec: SceneSpec, key: Key) -> "xr.DataTree":

@@ -48,7 +48,7 @@ NOMINAL_PERIODS_MS = (
 NOMINAL_HZ = np.array([float(f"{1000 / period:.3g}") for period in NOMINAL_PERIODS_MS])
 TOLERANCE = 1.1
 _EMPTY = {
-    "anomaly": {"channel": "i4", "start": "i4", "end": "i4", "kind": "i1", "group": "i4"},
+    "anomaly": {"channel": "i4", "start": "i4", "end": "i4", "kind": "i1", "group": "i4", "detectability": "f8"},
     "drift": {"channel": "i4", "start": "i4", "end": "i4", "kind": "i1", "size": "f8"},
     "torn": {"pair": "i4", "start": "i4", "end": "i4"},
     "link": {"a": "i4", "b": "i4", "kind": "i1"},

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scenarios.schema import Schema, Var
 from scenarios.spec import Spec
 
-VERSION = "1"
+VERSION = "2"
 
 NODE_TYPES = ("plain", "msb", "lsb", "bits")
 WORD_KINDS = ("u16", "i16", "scaled", "half", "one_bit", "narrow", "packed")
@@ -25,8 +25,12 @@ FIELD_KINDS = ("flag", "enum", "counter", "signal", "parity", "crc", "checksum",
 ANOMALY_KINDS = (
     "spike", "drift", "stuck", "noise_burst", "level_shift", "frequency_change", "pattern_change", "dropout",
     "broken_correlation", "stuck_bit", "counter_skip", "wrong_carry", "swapped_halves", "frozen_msb", "replay",
-    "bad_checksum",
+    "bad_checksum", "twin_replay", "lag", "gain_change", "late_carry",
 )  # fmt: skip
+ACROSS_KINDS = ("twin_replay", "lag", "gain_change", "late_carry")
+"""Anomalies that leave a channel as it could be by itself: only beside another channel are they wrong."""
+ON_REQUEST = ACROSS_KINDS
+"""Anomalies that only a scenario which names them has."""
 DRIFT_KINDS = ("mean", "gain")
 LINK_KINDS = ("twin", "derived", "half_twin", "rollover_counter")
 
@@ -158,7 +162,24 @@ class Anomalies(Part):
 
     per_recording: Annotated[float, Field(ge=0, le=1000)] = 0.0
     seconds: Range = (0.05, 2.0)
-    kinds: dict[Literal[ANOMALY_KINDS], Weight] = dict.fromkeys(ANOMALY_KINDS, 1.0)  # type: ignore[valid-type]
+    strength: Range = (1.0, 1.0)
+    """Factor on the size of a change that has a size, log-uniform."""
+    across: Probability | None = None
+    """Share of events that show only across channels (ACROSS_KINDS); by default as the kinds' weights say."""
+    kinds: dict[Literal[ANOMALY_KINDS], Weight] = {  # type: ignore[valid-type]
+        kind: 1.0 for kind in ANOMALY_KINDS if kind not in ON_REQUEST
+    }
+
+    @model_validator(mode="after")
+    def _both_sorts(self) -> Self:
+        for across in (True, False):
+            share = (self.across if across else 1 - self.across) if self.across is not None else 0
+            if share and not any(weight for kind, weight in self.kinds.items() if (kind in ACROSS_KINDS) == across):
+                raise ValueError(
+                    f"kinds must have a weight above 0 {'among' if across else 'beside'} {', '.join(ACROSS_KINDS)} "
+                    f"where across is {self.across:g}; they are {self.kinds}"
+                )
+        return self
 
 
 class Drift(Part):
@@ -329,6 +350,14 @@ SCHEMA = Schema(
         _var("truth/anomaly_end", "anomaly", "int32", "1", "sample after the last"),
         _var("truth/anomaly_kind", "anomaly", "int8", "1", "what it is", flag_meanings=ANOMALY_KINDS),
         _var("truth/anomaly_group", "anomaly", "int32", "1", "equal numbers are one event on several channels"),
+        _var(
+            "truth/anomaly_detectability",
+            "anomaly",
+            "float64",
+            "1",
+            "share of the channel's clean windows that are less extreme by themselves: about 0.5 where the channel "
+            "alone does not show it, 1 where it is obvious; see simulators/scene/detectability.py",
+        ),
         _var("truth/drift_channel", "drift", "int32", "1", "channel that drifts"),
         _var("truth/drift_start", "drift", "int32", "1", "first sample of the change"),
         _var("truth/drift_end", "drift", "int32", "1", "sample at which the change is complete; it lasts"),

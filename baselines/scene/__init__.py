@@ -1,0 +1,1 @@
+"""Classical methods for bus scenes: one file a method."""

@@ -1,0 +1,111 @@
+"""What a result depends on, as a hash: a commit elsewhere does not make it stale, a changed metric or method does."""
+
+import ast
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchmarks.track import Declared, Track
+
+SCORING = ("benchmarks.metrics", "benchmarks.ranges", "benchmarks.scene_tasks", "benchmarks.ceilings")
+"""Modules that turn answers into columns; statistics are made of those anew."""
+
+
+def depends(track: Track, declared: Declared) -> str:
+    """Hash (sha256, 16 hex digits) of a track's declaration, its simulators' versions, its scoring and an entry.
+
+    Of the entry that is its declaration and the source of its module, with all that this imports from its own package
+    and from `baselines`.
+    """
+    total = hashlib.sha256()
+    for text in (_declaration(track), _entry(declared), *(f"{d}={_version(d)}" for d in _domains(track))):
+        total.update(text.encode() + b"\0")
+    owner = inspect.getmodule(_target(declared.make))
+    names = {*SCORING, *([owner.__name__] if owner else [])}
+    for path in _sources(names):
+        total.update(path.name.encode() + b"\0" + _bytes(path) + b"\0")
+    return total.hexdigest()[:16]
+
+
+def _declaration(track: Track) -> str:
+    tests = [(t.name, t.split, t.sets) for t in track.tests]
+    return repr((track.id, track.version, track.task.name, track.train, tests, track.labels))
+
+
+def _entry(declared: Declared) -> str:
+    target = declared.make
+    name = getattr(_target(target), "__qualname__", repr(target))
+    arguments = sorted(getattr(target, "keywords", {}).items())
+    return repr((name, arguments, declared.version, sorted(declared.grid.items()), sorted(declared.limits.items())))
+
+
+def _target(make: Any) -> Any:
+    """The class or function behind a factory, through `functools.partial`."""
+    while hasattr(make, "func"):
+        make = make.func
+    return make
+
+
+def _domains(track: Track) -> list[str]:
+    return sorted({s.simulator for s in track.sets})
+
+
+@cache
+def _version(domain: str) -> str:
+    return str(import_module(f"simulators.{domain}").VERSION)
+
+
+def _sources(names: Iterable[str]) -> list[Path]:
+    """Source files of some modules and of what they import from their own packages or `baselines`, by path."""
+    found: dict[str, Path] = {}
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        loaded = sys.modules.get(name)
+        spec = getattr(loaded, "__spec__", None) or find_spec(name)
+        origin = getattr(loaded, "__file__", None) or (spec.origin if spec else None)
+        if not origin or not Path(origin).is_file() or Path(origin).suffix != ".py":
+            continue
+        found[name] = Path(origin)
+        tops = {name.partition(".")[0], "baselines"}
+        left += [n for n in _imports(Path(origin), name) if n.partition(".")[0] in tops and n != name]
+    # what scores is named above; other modules of `benchmarks` decide no score
+    return sorted(path for name, path in found.items() if not name.startswith("benchmarks.") or name in SCORING)
+
+
+@cache
+def _imports(path: Path, name: str) -> tuple[str, ...]:
+    return tuple(_imported(ast.parse(_bytes(path)), name))
+
+
+def _imported(tree: ast.AST, name: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join([*name.split(".")[: -node.level], *([base] if base else [])])
+            yield base
+            yield from (f"{base}.{a.name}" for a in node.names if _is_module(f"{base}.{a.name}"))
+
+
+@cache
+def _is_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@cache
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes()

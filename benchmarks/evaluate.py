@@ -1,0 +1,344 @@
+"""One entry, one track, one seed: fit, settle thresholds, predict every test recording, score.
+
+Recordings stream: one is in memory at a time. An entry is given inputs alone, read-only; while it predicts, opening a
+file of a set's truth is a failure. Whatever goes wrong with an entry ends up as one line in its result.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.depends import depends
+from benchmarks.entries import entry_of
+from benchmarks.sets import AbsentError, Recordings, Source, find, name_of
+from benchmarks.track import Context, Declared, Entry, Inputs, Prediction, Recording, Result, SetOf, Test, Track, Truth
+from scenarios.errors import InputError
+
+SCHEMA = 1
+PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "stumpy", "river", "torch", "zarr")
+Row = dict[str, Any]
+LONGEST = 300
+"""Characters of a reason."""
+
+
+class PeekError(InputError):
+    """An entry opened what it must not see."""
+
+
+@dataclasses.dataclass
+class _Guard:
+    """An audit hook (they cannot be taken off) that stands guard only while an entry predicts."""
+
+    on: bool = False
+    installed: bool = False
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.on and event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], str | bytes):
+            path = os.fsdecode(arguments[0])
+            if "/truth" in path and ".zarr/" in path:
+                raise PeekError(f"an entry must not open the truth while it predicts; it opened '{path}'")
+
+    def install(self) -> None:
+        """Add the hook, once a process."""
+        if not self.installed:
+            sys.addaudithook(self)
+            self.installed = True
+
+
+_GUARD = _Guard()
+
+
+def evaluate(track: Track, name: str, seed: int, sets: Path | None = None) -> tuple[Result, list[Row]]:
+    """The result of an entry on a track with one seed, and its rows; never raises for what an entry does."""
+    try:
+        declared = entry_of(track, name)
+        sources = _sources(track, sets)
+    except InputError as error:
+        return empty(track, name, seed, "failed", str(error)), []
+    digests = {name_of(of): source.digest for of, source in sources.items()}
+    try:
+        _reset_peak()
+        return _score(track, name, declared, seed, sources, digests)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # an entry may raise anything, SystemExit too
+        text = " ".join(f"{'' if isinstance(error, InputError) else type(error).__name__ + ': '}{error}".split())
+        return empty(track, name, seed, "failed", text[:LONGEST], digests), []
+
+
+def empty(
+    track: Track, name: str, seed: int, status: str, reason: str, digests: Mapping[str, str] | None = None
+) -> Result:
+    """A result that says why there is none."""
+    try:
+        declared = entry_of(track, name)
+    except InputError:
+        declared = Declared(make=object)  # type: ignore[arg-type]
+    return Result(
+        schema=SCHEMA, track=track.id, track_version=track.version, entry=name, entry_version=declared.version,
+        package=declared.package, about=declared.about, capped=declared.capped, oracle=declared.oracle, seed=seed,
+        deterministic=declared.deterministic, status=status, reason=reason, depends=depends(track, declared),
+        digests=dict(digests or {}), chosen={}, scores={}, cost={}, record=record(),
+    )  # fmt: skip
+
+
+def _score(
+    track: Track, name: str, declared: Declared, seed: int, sources: Mapping[SetOf, Source], digests: dict[str, str]
+) -> tuple[Result, list[Row]]:
+    train, validation = (_training(track, sources, split) for split in ("train", "validation"))
+    began = time.perf_counter()
+    entry, chosen = _fit(track, declared, name, seed, train, validation, sources)
+    fit_s = time.perf_counter() - began
+    calibration = _calibrate(track, declared, entry, sources)
+    rows: list[Row] = []
+    clock = Clock()
+    for test in track.tests:
+        rows += rows_of(track, declared, entry, test, sources, calibration, clock)
+    result = empty(track, name, seed, "ok", "", digests)
+    cost = {
+        "fit_s": fit_s, "predict_s": clock.seconds, "samples": clock.samples, "recordings": clock.recordings,
+        "samples_per_s": clock.samples / max(clock.seconds, 1e-9), "peak_bytes": _peak(),
+        "parameters": float(getattr(entry, "parameters", 0) or 0),
+    }  # fmt: skip
+    return dataclasses.replace(result, chosen=chosen, scores=scores_of(track, rows), cost=cost), rows
+
+
+@dataclasses.dataclass
+class Clock:
+    """Time that an entry spent predicting, and on how much."""
+
+    seconds: float = 0.0
+    samples: float = 0.0
+    recordings: float = 0.0
+
+
+def rows_of(
+    track: Track,
+    declared: Declared,
+    entry: Entry,
+    test: Test,
+    sources: Mapping[SetOf, Source],
+    calibration: Mapping[str, Any],
+    clock: Clock,
+) -> list[Row]:
+    """The columns of every recording of a test. Sets that are absent (real ones) add none."""
+    rows: list[Row] = []
+    for of in test.sets:
+        if of not in sources:
+            continue
+        for index, inputs, truth, prediction in answers(track, declared, entry, of, sources[of], test, clock):
+            columns = track.task.columns(inputs, truth, prediction, calibration)
+            rows.append(
+                {"test": test.name, "kind": of.kind, "index": index} | {k: float(v) for k, v in columns.items()}
+            )
+    return rows
+
+
+def answers(
+    track: Track, declared: Declared, entry: Entry, of: SetOf, source: Source, test: Test, clock: Clock
+) -> Iterator[tuple[int, Inputs, Truth, Prediction]]:
+    """(index, inputs, truth, checked answer) of each recording; the truth is read after the answer was given."""
+    limit = declared.limits.get(test.name)
+    for index, stored in itertools.islice(source.inputs(test.split), limit):
+        inputs = _readonly(track.task.view(stored) if track.task.view else stored)
+        context: Context = {}
+        truth = source.truth(test.split, index) if declared.oracle else None
+        if declared.oracle:
+            context = {"truth": truth, **source.context(test.split, index)}
+        prediction = _predict(entry, inputs, context, clock)
+        track.task.check(inputs, prediction)
+        yield index, inputs, source.truth(test.split, index) if truth is None else truth, prediction
+
+
+def _predict(entry: Entry, inputs: Inputs, context: Context, clock: Clock) -> Prediction:
+    _GUARD.install()
+    began = time.perf_counter()
+    _GUARD.on = True
+    try:
+        return entry.predict(inputs, context)
+    finally:
+        _GUARD.on = False
+        clock.seconds += time.perf_counter() - began
+        clock.samples += samples_of(inputs)
+        clock.recordings += 1
+
+
+def samples_of(inputs: Inputs) -> int:
+    """Channel samples of a recording."""
+    if "inputs/score" in inputs:
+        return int(inputs["inputs/score"].size)
+    return sum(int(np.sum(a)) for name, a in inputs.items() if name.endswith("/n_samples"))
+
+
+def _fit(
+    track: Track,
+    declared: Declared,
+    name: str,
+    seed: int,
+    train: Iterable[Recording],
+    validation: Iterable[Recording],
+    sources: Mapping[SetOf, Source],
+) -> tuple[Entry, dict[str, Any]]:
+    """The fitted entry; of a grid the best by the main metric on the validation split, and what was chosen."""
+    best: tuple[float, Entry, dict[str, Any]] | None = None
+    choices = [dict(zip(declared.grid, values, strict=True)) for values in itertools.product(*declared.grid.values())]
+    for chosen in choices:
+        entry = declared.make(**chosen)
+        entry.fit(train, validation, rng_of(track.id, name, seed))  # type: ignore[arg-type]
+        if len(choices) == 1:
+            return entry, chosen
+        metric = track.task.metric(track.task.main)
+        calibration = _calibrate(track, declared, entry, sources)
+        test = Test(name="validation", sets=track.train, split="validation")
+        rows = rows_of(track, declared, entry, test, sources, calibration, Clock())
+        value = float(metric.value(columns_of(rows, metric.columns).sum(0)))
+        value = (value if metric.higher_is_better else -value) if np.isfinite(value) else -np.inf
+        if best is None or value > best[0]:
+            best = (value, entry, chosen)
+    assert best is not None  # a grid has at least one choice
+    return best[1], best[2]
+
+
+def _calibrate(track: Track, declared: Declared, entry: Entry, sources: Mapping[SetOf, Source]) -> Mapping[str, Any]:
+    """What the task settles on the answers to the validation split."""
+    if track.task.calibrate is None:
+        return {}
+    test = Test(name="validation", sets=track.train, split="validation")
+
+    def every() -> Iterator[tuple[Inputs, Truth, Prediction]]:
+        for of in test.sets:
+            for _, inputs, truth, prediction in answers(track, declared, entry, of, sources[of], test, Clock()):
+                yield inputs, truth, prediction
+
+    return track.task.calibrate(every())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Viewed:
+    """A split as the track shows it: through the task's view, with or without truth."""
+
+    of: Recordings
+    view: Callable[[Inputs], Inputs] | None
+    labels: bool
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __iter__(self) -> Iterator[Recording]:
+        for recording in self.of:
+            inputs = self.view(recording.inputs) if self.view else recording.inputs
+            yield dataclasses.replace(recording, inputs=inputs, truth=recording.truth if self.labels else {})
+
+
+def _training(track: Track, sources: Mapping[SetOf, Source], split: str) -> _Viewed:
+    own = Recordings(tuple((of, sources[of]) for of in track.train), split)
+    return _Viewed(own, track.task.view, track.labels)
+
+
+def rng_of(track: str, entry: str, seed: int) -> np.random.Generator:
+    """The generator that an entry is given: a stream of its own for each track, entry and seed."""
+    key = int.from_bytes(blake2b(f"{track}\0{entry}\0{seed}".encode(), digest_size=16).digest(), "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def _sources(track: Track, sets: Path | None) -> dict[SetOf, Source]:
+    found: dict[SetOf, Source] = {}
+    for of in track.sets:
+        try:
+            found[of] = find(of, sets)
+        except AbsentError:
+            continue
+    return found
+
+
+def columns_of(rows: Iterable[Row], names: tuple[str, ...]) -> np.ndarray:
+    """Columns of rows as an array (rows, names); what a row lacks is 0."""
+    return np.array([[row.get(name, 0.0) for name in names] for row in rows], float).reshape(-1, len(names))
+
+
+def scores_of(track: Track, rows: list[Row]) -> dict[str, dict[str, Any]]:
+    """Every metric on every test, with its interval; a metric that nothing can be scored by is left out."""
+    from benchmarks.statistics import draws, score
+
+    found: dict[str, dict[str, Any]] = {}
+    for test in track.tests:
+        own = [row for row in rows if row["test"] == test.name]
+        if not own:
+            continue
+        kinds = np.array([row["kind"] for row in own])
+        weights = draws(kinds)
+        for metric in track.task.metrics:
+            scored = score(metric, columns_of(own, metric.columns), kinds, weights)
+            if np.isfinite(scored.value):
+                found.setdefault(test.name, {})[metric.name] = scored.told()
+    return found
+
+
+def _readonly(inputs: Inputs) -> Inputs:
+    found = {}
+    for name, array in inputs.items():
+        view = np.asarray(array).view()
+        view.flags.writeable = False
+        found[name] = view
+    return found
+
+
+def _reset_peak() -> None:
+    """Let the process's peak memory count from here, where the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> float:
+    """Peak memory of this process, bytes."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) * 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+
+
+def record() -> dict[str, Any]:
+    """When, with what and on what a result was made."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")), "python": platform.python_version(),
+        "system": platform.system(), "machine": platform.machine(), "cpu": _cpu(), "packages": versions,
+    }  # fmt: skip
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False,
+                              cwd=Path(__file__).parent)  # fmt: skip
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

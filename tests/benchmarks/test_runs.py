@@ -1,0 +1,276 @@
+"""Runs of entries on tracks: results, failures, resumption, validity."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plugins
+import pytest
+
+from benchmarks import entries as declared_entries
+from benchmarks import run
+from benchmarks.evaluate import evaluate
+from benchmarks.sets import Made, find, name_of, pins
+from benchmarks.track import Declared, Result, Track
+from benchmarks.tracks import TRACKS, small, track_of
+from scenarios.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+TRACK = "scene/node-type"
+
+
+class Plain:
+    """Calls every word plain."""
+
+    def fit(self, train: Any, validation: Any, rng: np.random.Generator) -> None:
+        self.seen = sum(recording.truth["truth/node_type"].size for recording in train)
+
+    def predict(self, inputs: Any, context: Any) -> dict[str, np.ndarray]:
+        ids = np.concatenate([a for name, a in inputs.items() if name.endswith("/channel_id")])
+        return self.answer(inputs, ids)
+
+    def answer(self, inputs: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
+        return {"channel_id": ids, "node_type": np.zeros(ids.size, np.int64)}
+
+
+class Short(Plain):
+    def answer(self, inputs: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
+        return {"channel_id": ids, "node_type": np.zeros(ids.size - 1, np.int64)}
+
+
+class NotANumber(Plain):
+    def answer(self, inputs: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
+        return {"channel_id": ids, "node_type": np.full(ids.size, np.nan)}
+
+
+class AsksForTruth(Plain):
+    def answer(self, inputs: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
+        return {"channel_id": ids, "node_type": inputs["truth/node_type"]}
+
+
+class OpensTruth(Plain):
+    def answer(self, inputs: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
+        Path("sets/scene/tiny/1-1.zarr/test/truth/node_type/c/0").read_bytes()
+        return super().answer(inputs, ids)
+
+
+class Scribbles(Plain):
+    def answer(self, inputs: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
+        next(a for name, a in inputs.items() if name.endswith("/words"))[:] = 0
+        return super().answer(inputs, ids)
+
+
+class Leaves(Plain):
+    def fit(self, train: Any, validation: Any, rng: np.random.Generator) -> None:
+        raise SystemExit(3)
+
+
+class Draws(Plain):
+    """Its answers depend on its generator and on a parameter."""
+
+    def __init__(self, plain: float = 1.0) -> None:
+        self.plain = plain
+
+    def fit(self, train: Any, validation: Any, rng: np.random.Generator) -> None:
+        self.key = int(rng.integers(2**31))
+
+    def answer(self, inputs: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
+        drawn = np.random.default_rng(self.key).random(ids.size)
+        return {"channel_id": ids, "node_type": np.where(drawn < self.plain, 0, 1)}
+
+
+@pytest.fixture
+def track() -> Track:
+    return small(TRACKS[TRACK])
+
+
+def with_entries(monkeypatch: pytest.MonkeyPatch, **made: Declared | type) -> None:
+    own = {name: m if isinstance(m, Declared) else Declared(make=m) for name, m in made.items()}
+    monkeypatch.setitem(declared_entries.ENTRIES, "node-type", own)
+
+
+def test_a_result_tells_scores_costs_and_what_it_rests_on(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+    with_entries(monkeypatch, plain=Plain)
+    result, rows = evaluate(track, "plain", 0)
+    assert (result.status, result.reason) == ("ok", "")
+    score = result.scores["matched"]["macro_f1"]
+    assert 0 < score["value"] < 0.5
+    assert set(score["kinds"]) == {row["kind"] for row in rows} == {s.kind for s in track.tests[0].sets}
+    assert result.cost["samples"] > 0
+    assert result.cost["peak_bytes"] > 1e7
+    assert set(result.digests) == {name_of(s) for s in track.sets}
+    assert run.stale(result, track) == ""
+    total = sum(row[name] for row in rows for name in row if name.startswith("c"))
+    assert total == 74 * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (Short, "'node_type' must have shape (74); it has (73,)"),
+        (NotANumber, "'node_type' must be integers; it is float64"),
+        (AsksForTruth, "KeyError: 'truth/node_type'"),
+        (OpensTruth, "an entry must not open the truth while it predicts; it opened 'sets/scene/"),
+        (Scribbles, "ValueError: assignment destination is read-only"),
+        (Leaves, "SystemExit: 3"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_in_the_result(
+    monkeypatch: pytest.MonkeyPatch, track: Track, entry: type, reason: str
+) -> None:
+    with_entries(monkeypatch, wrong=entry)
+    result, rows = evaluate(track, "wrong", 0)
+    assert result.status == "failed"
+    assert result.reason.startswith(reason)
+    assert "\n" not in result.reason
+    assert rows == []
+
+
+def test_a_grid_is_searched_on_the_validation_split(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+    with_entries(monkeypatch, drawn=Declared(make=Draws, deterministic=False, grid={"plain": (0.0, 1.0, 0.5)}))
+    result, _ = evaluate(track, "drawn", 0)
+    assert result.chosen["plain"] in (0.5, 1.0)  # there are more plain words than high halves
+    other, _ = evaluate(track, "drawn", 1)
+    same, _ = evaluate(track, "drawn", 0)
+    assert same.scores == result.scores
+    assert other.scores != result.scores
+
+
+def test_a_result_is_stale_when_what_it_rests_on_changes(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+    from dataclasses import replace
+
+    with_entries(monkeypatch, plain=Plain)
+    result, _ = evaluate(track, "plain", 0)
+    assert "version 1" in run.stale(result, replace(track, version=2))
+    name = next(iter(result.digests))
+    monkeypatch.setattr("benchmarks.sets.pins", lambda: {name: "0" * 64})
+    assert f"set '{name}' had digest" in run.stale(result, track)
+    monkeypatch.undo()
+    with_entries(monkeypatch, plain=Declared(make=Plain, version="2"))
+    assert "has changed" in run.stale(result, track)
+    with_entries(monkeypatch, other=Plain)
+    assert run.stale(result, track) == "no longer declared"
+
+
+def test_a_set_of_another_digest_is_refused(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+    of = track.train[0]
+    monkeypatch.setattr("benchmarks.sets.pins", lambda: {name_of(of): "f" * 64})
+    with pytest.raises(InputError, match="must have the pinned digest ffffffffffff; it has"):
+        find(of)
+    with_entries(monkeypatch, plain=Plain)
+    result, _ = evaluate(track, "plain", 0)
+    assert result.status == "failed"
+    assert "pinned digest" in result.reason
+
+
+def test_unknown_names_get_the_nearest() -> None:
+    with pytest.raises(InputError, match="track 'scene/pairin' not found; did you mean 'scene/pairing'"):
+        track_of("scene/pairin")
+    with pytest.raises(InputError, match="entry 'orcale' of track 'scene/pairing' not found; did you mean 'oracle'"):
+        declared_entries.entry_of(TRACKS["scene/pairing"], "orcale")
+
+
+def test_made_and_stored_sets_hold_the_same_recordings(track: Track, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    of = replace(track.train[0], recordings=(1, 0, 1))
+    made, stored = find(of, pinned=False), find(replace(of, made=False), tmp_path, pinned=False)
+    assert isinstance(made, Made)
+    for (_, one), (_, other) in zip(made.inputs("test"), stored.inputs("test"), strict=True):
+        assert set(one) == set(other)
+        for name, array in one.items():
+            np.testing.assert_array_equal(array, other[name], err_msg=name)
+    one, other = made.truth("test", 0), stored.truth("test", 0)
+    assert set(one) == set(other)
+    np.testing.assert_array_equal(one["truth/node_type"], other["truth/node_type"])
+
+
+def test_every_set_is_pinned() -> None:
+    real = {name_of(s) for t in TRACKS.values() for s in t.sets if s.scenario.startswith("recorded/")}
+    missing = {name_of(s) for t in TRACKS.values() for s in t.sets} - set(pins()) - real
+    assert not missing, f"python -m benchmarks.run --all --pin; not pinned: {sorted(missing)}"
+
+
+def _command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(folder), "PROVINGGROUND_SETS": str(folder / "sets")}
+    return subprocess.run([sys.executable, "-m", "benchmarks.run", *arguments], capture_output=True, text=True,
+                          cwd=ROOT, env=environment, check=False)  # fmt: skip
+
+
+def test_entries_of_other_packages_run_and_fail_alone(tmp_path: Path) -> None:
+    plugins.install_example(tmp_path)
+    plugins.install(tmp_path, "mischief", "mischief", plugins.MISCHIEF, "mischief:ENTRIES")
+    plugins.install(tmp_path, "torn", "torn", "raise RuntimeError('torn\\nin two')", "torn:ENTRIES")
+    results = tmp_path / "results"
+    names = ("all-plain", "raises", "dies", "hangs", "torn")
+    wanted = [a for name in names for a in ("--entry", name)]
+    common = ("--track", TRACK, "--small", "--seeds", "1", "--results", str(results), "--workers", "2")
+    done = _command(tmp_path, *common, *wanted, "--timeout", "20")
+    assert done.returncode == 0, done.stderr
+    assert "4 of 5 entries left a failure" in done.stderr
+    found = {name: run.read(run.path_of(results, TRACK, name, 0)) for name in names}
+    assert {name: result.status for name, result in found.items()} == {
+        "all-plain": "ok", "raises": "failed", "dies": "failed", "hangs": "timeout", "torn": "failed"
+    }  # fmt: skip
+    assert found["all-plain"].package == "provingground-example"
+    assert found["all-plain"].entry_version == "0.3"
+    assert found["raises"].reason == "ValueError: no idea"
+    assert found["dies"].reason == "its process ended with status 7"
+    assert found["hangs"].reason == "it ran longer than 20 s"
+    assert found["torn"].reason == "RuntimeError: torn in two"
+    again = _command(tmp_path, *common, "--entry", "all-plain")
+    assert "1 of 1 entries have valid results" in again.stderr
+    path = run.path_of(results, TRACK, "all-plain", 0)
+    path.write_text(path.read_text()[:100])  # cut off: it is made again
+    again = _command(tmp_path, *common, "--entry", "all-plain")
+    assert again.stdout.startswith("[1/1] scene/node-type  all-plain  macro_f1 0.")
+    assert run.read(path).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--track", "scene/pairin"), "error: track 'scene/pairin' not found; did you mean 'scene/pairing'?"),
+        (("--track", "scene/pairing", "--entry", "tolerent"),
+         "error: entry 'tolerent' of track 'scene/pairing' not found; did you mean 'tolerant'?"),
+        (("--all", "--domain", "hands"), "error: --domain must be one of"),
+        (("--seeds", "2"), "error: give --track NAME, or --all"),
+    ],
+)  # fmt: skip
+def test_bad_input_gets_one_line(arguments: tuple[str, ...], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(arguments) == 2
+    told = capsys.readouterr().err.strip()
+    assert told.startswith(line)
+    assert "\n" not in told
+
+
+def test_results_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+    with_entries(monkeypatch, plain=Plain)
+    result, rows = evaluate(track, "plain", 0)
+    run.write(tmp_path, result, rows)
+    path = run.path_of(tmp_path, track.id, "plain", 0)
+    assert run.read(path) == Result(**json.loads(json.dumps(json.loads(path.read_text()))))
+    import pyarrow.parquet as parquet
+
+    table = parquet.read_table(path.with_suffix(".parquet")).to_pylist()
+    assert len(table) == len(rows)
+    assert table[0] == rows[0]
+    assert not list(tmp_path.rglob("*.part"))
+    path.write_text("{}")
+    with pytest.raises(InputError, match="must be a whole result"):
+        run.read(path)
+
+
+def test_the_hash_of_what_a_result_depends_on_follows_imports(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+    from benchmarks import depends
+
+    paths = {p.name for p in depends._sources({*depends.SCORING, "baselines.scene.channels"})}
+    assert {"metrics.py", "ranges.py", "scene_tasks.py", "channels.py", "evt.py"} <= paths
+    assert "run.py" not in paths
+    one = depends.depends(track, Declared(make=Plain))
+    monkeypatch.setattr(depends, "_bytes", lambda path: b"changed" if path.name == "metrics.py" else path.read_bytes())
+    assert depends.depends(track, Declared(make=Plain)) != one
