@@ -382,7 +382,9 @@ def _f1(name: str, meaning: str, tp: str, fp: str, fn: str) -> Metric:
 
 
 def _f1_of(sums: np.ndarray) -> np.ndarray:
-    return m.f1(sums[..., 0], sums[..., 1], sums[..., 2])
+    """F1; not to be scored where the truth has nothing to find."""
+    tp, fp, fn = sums[..., 0], sums[..., 1], sums[..., 2]
+    return np.where(tp + fn > 0, m.f1(tp, fp, fn), np.nan)
 
 
 CONFUSION = tuple(f"c{i}{j}" for i in range(4) for j in range(4))

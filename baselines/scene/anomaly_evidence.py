@@ -15,6 +15,8 @@ from baselines.scene.binned import Binned, binned
 from baselines.scene.channels import BIN_S
 
 PER_OCTAVE, OCTAVES = 8, 48
+HEAVIEST = 0.5
+"""Most that a twofold score may be rarer beyond the data, in powers of ten: some buses are unlike all others."""
 ENOUGH = 50.0
 """Scores beyond a level below which its rarity is extrapolated."""
 
@@ -78,7 +80,7 @@ class Rarity:
             base = min(base, known)
             octaves = float((counts[base:] * np.arange(counts.size - base)).sum()) / PER_OCTAVE / beyond[base]
             slope = math.log10(math.e) / max(octaves, 0.05) / PER_OCTAVE
-            curve[known:] = curve[known] + min(slope, 4.0 / PER_OCTAVE) * np.arange(counts.size - known)
+            curve[known:] = curve[known] + min(slope, HEAVIEST / PER_OCTAVE) * np.arange(counts.size - known)
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """The greatest rarity of any feature, (rows, bins), of scores (features, rows, bins)."""
