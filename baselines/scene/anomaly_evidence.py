@@ -53,8 +53,12 @@ def of_split(split: Any) -> Iterator[tuple[Binned, np.ndarray]]:
 class Rarity:
     """-log10 of the share of normal scores beyond a score, one curve a feature; beyond the data a power law goes on."""
 
-    def __init__(self, features: int) -> None:
-        """Curves of that many features, log2(1 + score) until something was counted."""
+    def __init__(self, features: int, steepest: float = HEAVIEST) -> None:
+        """Curves of that many features, log2(1 + score) until something was counted.
+
+        Beyond the data a twofold score is at most `steepest` powers of ten rarer.
+        """
+        self.steepest = steepest
         self.counts = np.zeros((features, PER_OCTAVE * OCTAVES))
         self.curve = np.tile(np.arange(PER_OCTAVE * OCTAVES) / PER_OCTAVE, (features, 1))
 
@@ -80,7 +84,7 @@ class Rarity:
             base = min(base, known)
             octaves = float((counts[base:] * np.arange(counts.size - base)).sum()) / PER_OCTAVE / beyond[base]
             slope = math.log10(math.e) / max(octaves, 0.05) / PER_OCTAVE
-            curve[known:] = curve[known] + min(slope, HEAVIEST / PER_OCTAVE) * np.arange(counts.size - known)
+            curve[known:] = curve[known] + min(slope, self.steepest / PER_OCTAVE) * np.arange(counts.size - known)
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """The greatest rarity of any feature, (rows, bins), of scores (features, rows, bins)."""

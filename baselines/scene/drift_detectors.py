@@ -28,6 +28,8 @@ BURN_S, BURN_OF_WORDS_S = 20.0, 10.0
 """Start of a score stream, and of a recording, that is taken for unchanged, s; statistics are 0 there."""
 
 
+STEEPEST = 4.0
+"""Most that a twofold ratio may be rarer beyond the data, in powers of ten: tails of ratios are light."""
 CLIP = 4.0
 """Size, in sd, beyond which an innovation counts no more: tails are long."""
 
@@ -202,7 +204,7 @@ class Prewhitened:
 
     longest_s: float = 30.0
     """Changes older than this are no longer looked for."""
-    rarity: Rarity = field(default_factory=lambda: Rarity(2), repr=False)
+    rarity: Rarity = field(default_factory=lambda: Rarity(2, STEEPEST), repr=False)
 
     @property
     def parameters(self) -> int:
@@ -214,7 +216,7 @@ class Prewhitened:
 
     def fit(self, train: Any, validation: Any, rng: np.random.Generator) -> None:
         """Learn how rare a ratio is before any change; without a recording it stays on a scale of its own."""
-        self.rarity = Rarity(2)
+        self.rarity = Rarity(2, STEEPEST)
         for recording in train:
             w = watched(recording.inputs)
             steps = np.arange(w.rows.shape[1])
