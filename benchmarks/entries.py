@@ -140,7 +140,7 @@ ENTRIES: dict[str, dict[str, Declared]] = {
         ),
         "matrix-profile": Declared(
             make=MatrixProfile, about="distance of a window to its nearest neighbour (stumpy)",
-            capped="16 channels of 12,000 samples",
+            capped="at most 16 channels x 12,000 samples of 100 ms bin means",
         ),
         "relations": Declared(make=Relations, about="what one channel says of another, beside what it does alone"),
     },
@@ -151,7 +151,7 @@ ENTRIES: dict[str, dict[str, Declared]] = {
         "deviation": Declared(make=MeanShift, about="one-liner: moving mean less that of the start"),
         "adwin": Declared(make=ADWIN, about="adaptive windows (river), by the strictest delta that cuts"),
         "page-hinkley": Declared(make=PageHinkley, about="Page-Hinkley (river), by the largest threshold passed"),
-        "kswin": Declared(make=KSWIN, about="Kolmogorov-Smirnov windows (river), looked at once a second",
+        "kswin": Declared(make=KSWIN, about="Kolmogorov-Smirnov windows (river)",
                           deterministic=False),
         "prewhitened": Declared(make=Prewhitened, about="likelihood ratio on the innovations of a fitted AR model"),
     },

@@ -22,8 +22,8 @@ TOLERANCE = 2
 """Samples by which a predicted rollover may miss."""
 BUFFER = 10
 """Longest tolerance of VUS, in bins: 1 s."""
-ALPHA = 1e-4
-"""Promised share of normal bins above the threshold."""
+ALPHA, RARE = 1e-3, 1e-4
+"""Promised shares of normal bins above the threshold, and above the stricter one."""
 MERGE = 10
 """Alarms closer than this many bins are one to an operator."""
 HORIZON_S = 60.0
@@ -162,8 +162,8 @@ def pair_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibrati
     """Counts of ordered pairs, of all and of visible ones; byte order and format of those found."""
     msb, lsb = truth["truth/pair_msb"], truth["truth/pair_lsb"]
     visible = truth["truth/pair_visible"].astype(bool)
-    told = [np.asarray(prediction[name]) for name in ("msb", "lsb")]
-    found = m.pair_counts(msb, lsb, visible, *told, _twin_class(truth))
+    told_msb, told_lsb = (np.asarray(prediction[name]) for name in ("msb", "lsb"))
+    found = m.pair_counts(msb, lsb, visible, told_msb, told_lsb, _twin_class(truth))
     mine, true = found.matched
     order, form = np.asarray(prediction["order"])[mine], np.asarray(prediction["format"])[mine]
     return {
@@ -231,12 +231,15 @@ def anomaly_bins(inputs: Inputs, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
 
 
 def calibrate_anomaly(answers: Iterable[tuple[Inputs, Truth, Prediction]]) -> dict[str, float]:
-    """The threshold that promises ALPHA on the scores of the validation recordings."""
+    """The thresholds that promise ALPHA and RARE on the scores of the validation recordings."""
     scores = np.concatenate([np.asarray(prediction["score"], float) for _, _, prediction in answers])
-    try:
-        return {"threshold": float(fit_tail(scores, ALPHA).value)}
-    except InputError:  # scores without a tail: nothing is above the largest
-        return {"threshold": float(scores.max(initial=-np.inf))}
+    found = {}
+    for name, alpha in (("threshold", ALPHA), ("rare", RARE)):
+        try:
+            found[name] = float(fit_tail(scores, alpha).value)
+        except InputError:  # scores without a tail: nothing is above the largest
+            found[name] = float(scores.max(initial=-np.inf))
+    return found
 
 
 def anomaly_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibration: Mapping[str, Any]) -> Columns:
@@ -248,13 +251,12 @@ def anomaly_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibr
         labels[first:end] = True
     alarm = score > calibration["threshold"]
     segments = m.segments_of(alarm)
-    quiet = alarm & ~labels
-    runs = m.segments_of(quiet)
-    raised = int(runs.shape[0] and 1 + (runs[1:, 0] - runs[:-1, 1] >= MERGE).sum())
-    found: dict[str, float] = {
-        "bins": float((~labels).sum()), "above": float(quiet.sum()),
-        "alarms": float(raised), "hours": score.size * BIN_S / 3600,
-    }  # fmt: skip
+    found: dict[str, float] = {"bins": float((~labels).sum()), "hours": score.size * BIN_S / 3600}
+    for name, over in (("", alarm), ("_rare", score > calibration["rare"])):
+        runs = m.segments_of(over & ~labels)
+        found[f"above{name}"] = float((over & ~labels).sum())
+        found[f"alarms{name}"] = float(runs.shape[0] and 1 + (runs[1:, 0] - runs[:-1, 1] >= MERGE).sum())
+    found["tp_rare"] = float((labels & (score > calibration["rare"])).sum())
     tp, fp, fn = m.frame_counts(labels, alarm)
     found |= {"tp": float(tp), "fp": float(fp), "fn": float(fn), "told": float(tp + fp), "true": float(tp + fn)}
     if labels.any() and not labels.all():
@@ -482,13 +484,38 @@ ANOMALY = Task(
         _ratio("alarms_per_day", "false alarms a day", "alarms", "hours", 24.0, higher_is_better=False, best=0.0),
         _ratio("true_by_promised", f"share of normal bins above the threshold, by the promised {ALPHA:g}", "above",
                "bins", 1 / ALPHA, higher_is_better=False, best=None),
+        _ratio("recall_rare", f"recall of bins at the threshold that promises {RARE:g}", "tp_rare", "true"),
+        _ratio("alarms_per_day_rare", f"false alarms a day at the threshold that promises {RARE:g}", "alarms_rare",
+               "hours", 24.0, higher_is_better=False, best=0.0),
+        _ratio("true_by_promised_rare", f"share of normal bins above that threshold, by the promised {RARE:g}",
+               "above_rare", "bins", 1 / RARE, higher_is_better=False, best=None),
     ),
     main="vus_pr",
 )  # fmt: skip
+
+
+def _kept(rate: float) -> Metric:
+    """Promptness that pays for alarms beyond twice the promised rate: else a threshold that does not hold would win."""
+
+    def value(sums: np.ndarray) -> np.ndarray:
+        prompt, changes, alarms, hours = np.moveaxis(sums, -1, 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            excess = np.where(hours > 0, alarms / hours / (2 * rate), 1.0)
+            return np.where(changes > 0, prompt / changes / np.maximum(excess, 1.0), np.nan)
+
+    return Metric(
+        name=f"kept_promptness_{rate:g}",
+        meaning=f"promptness_{rate:g}, divided by how far false alarms exceed twice the {rate:g} promised",
+        columns=(f"prompt_{rate:g}", f"prompt_{rate:g}_n", f"alarms_{rate:g}", "hours"),
+        value=value,
+    )
+
+
 _DRIFT = tuple(
     metric
     for rate in sorted(FALSE_ALARMS_PER_HOUR, key=lambda r: r != 1)
     for metric in (
+        _kept(rate),
         _mean(f"promptness_{rate:g}", f"1 - delay/{HORIZON_S:g} s at {rate:g} false alarms an hour; 0 if missed",
               f"prompt_{rate:g}"),
         _ratio(f"found_{rate:g}", f"share of changes found within {HORIZON_S:g} s", f"found_{rate:g}",
@@ -507,7 +534,7 @@ DRIFT = Task(
     calibrate=calibrate_drift,
     view=stream_view,
     metrics=_DRIFT,
-    main="promptness_1",
+    main="kept_promptness_1",
 )
 DRIFT_RECORDINGS = Task(
     name="drift-recordings",
@@ -516,5 +543,5 @@ DRIFT_RECORDINGS = Task(
     columns=drift_columns,
     calibrate=calibrate_drift,
     metrics=_DRIFT,
-    main="promptness_1",
+    main="kept_promptness_1",
 )

@@ -133,11 +133,11 @@ def test_anomalies() -> None:
     labels = np.zeros(300, bool)
     labels[20:25] = True
     for name in ("vus_pr", "vus_roc", "auroc", "aupr", "frame_f1", "event_iou", "affiliation_recall", "range_f"):
-        columns = tasks.anomaly_columns(inputs, truth, {"score": labels.astype(float)}, {"threshold": 0.5})
+        columns = tasks.anomaly_columns(inputs, truth, {"score": labels.astype(float)}, {"threshold": 0.5, "rare": 0.5})
         assert value(tasks.ANOMALY, name, columns) >= (0.9 if name.startswith("vus") else 1)
     score = np.zeros(300)
     score[[22, 100, 105, 200]] = 1.0
-    columns = tasks.anomaly_columns(inputs, truth, {"score": score}, {"threshold": 0.5})
+    columns = tasks.anomaly_columns(inputs, truth, {"score": score}, {"threshold": 0.5, "rare": 0.5})
     assert value(tasks.ANOMALY, "precision", columns) == 1 / 4
     assert value(tasks.ANOMALY, "recall", columns) == 1 / 5
     assert value(tasks.ANOMALY, "alarms_per_hour", columns) == pytest.approx(2 / (30 / 3600))
@@ -147,7 +147,7 @@ def test_anomalies() -> None:
 
 def test_a_recording_without_an_event_cannot_be_ranked() -> None:
     truth = truth_of(anomaly_channel=[], anomaly_start=[], anomaly_end=[], anomaly_group=[])
-    columns = tasks.anomaly_columns(scene(), truth, {"score": np.ones(100)}, {"threshold": 0.5})
+    columns = tasks.anomaly_columns(scene(), truth, {"score": np.ones(100)}, {"threshold": 0.5, "rare": 0.5})
     assert np.isnan(value(tasks.ANOMALY, "vus_pr", columns))
     assert value(tasks.ANOMALY, "alarms_per_hour", columns) == pytest.approx(360)
 
@@ -159,7 +159,7 @@ def test_events_are_told_apart_by_their_own_channel() -> None:
     )  # fmt: skip
     score = np.zeros(100)
     score[10] = 1
-    columns = tasks.anomaly_columns(scene(), truth, {"score": score}, {"threshold": 0.5})
+    columns = tasks.anomaly_columns(scene(), truth, {"score": score}, {"threshold": 0.5, "rare": 0.5})
     assert value(tasks.ANOMALY, "found_across", columns) == 1
     assert value(tasks.ANOMALY, "found_single", columns) == 0
 
@@ -183,6 +183,10 @@ def test_drift() -> None:
     assert np.isnan(value(tasks.DRIFT, "delay_s_1", missed))
     none = tasks.drift_columns(inputs, {"truth/onset": np.array([-1])}, {"score": score}, calibration)
     assert np.isnan(value(tasks.DRIFT, "promptness_1", none))
+    quiet = columns | {"alarms_1": 0.0}
+    assert value(tasks.DRIFT, "kept_promptness_1", quiet) == pytest.approx(1 - 3.1 / 60)
+    # one alarm in 100 s is 18 times twice the promised one an hour
+    assert value(tasks.DRIFT, "kept_promptness_1", columns) == pytest.approx((1 - 3.1 / 60) / 18)
     assert value(tasks.DRIFT, "promptness_1", missed, columns) == pytest.approx((1 - 3.1 / 60) / 2)
 
 
