@@ -155,10 +155,9 @@ def answers(
     limit = declared.limits.get(test.name)
     for index, stored in itertools.islice(source.inputs(test.split), limit):
         inputs = _readonly(track.task.view(stored) if track.task.view else stored)
-        context: Context = {}
+        told = source.context(test.split, index)
         truth = source.truth(test.split, index) if declared.oracle else None
-        if declared.oracle:
-            context = {"truth": truth, **source.context(test.split, index)}
+        context: Context = {"truth": truth, **told} if declared.oracle else {n: told[n] for n in track.task.context}
         prediction = _predict(entry, inputs, context, clock)
         track.task.check(inputs, prediction)
         yield index, inputs, source.truth(test.split, index) if truth is None else truth, prediction

@@ -54,7 +54,10 @@ class Source(Protocol):
         """The truth of one recording."""
 
     def context(self, split: str, index: int) -> dict[str, Any]:
-        """What an oracle is told beside the truth: `spec` and `key` of a simulated recording."""
+        """What can be told beside the inputs: `spec` and `key` of a simulated recording, for oracles.
+
+        An entry is told the items that its task declares, such as calibration repeats; the scene tasks declare none.
+        """
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,8 +83,15 @@ def header_for(
         first=first,
         suffix="+" + hashlib.sha256(resolved.encode()).hexdigest()[:12] if changed else "",
         command=command,
-        card=f"- Fidelity: how far the simulator is from real recordings: `python -m benchmarks.fidelity {simulator}`.",
+        card=_card(simulator),
     )
+
+
+def _card(simulator: str) -> str:
+    """What the data card says beside the header; a simulator that imports recordings is held against them."""
+    if find_spec(f"simulators.{simulator}.recorded") is None:
+        return ""
+    return f"- Fidelity: how far the simulator is from real recordings: `python -m benchmarks.fidelity {simulator}`."
 
 
 def channel_samples(arrays: Arrays) -> int:
