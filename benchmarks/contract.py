@@ -117,6 +117,15 @@ def same_seed_same_answers(trial: Trial) -> None:
         _same(told, again.predict(inputs, trial.context(of, index, truth)))
 
 
+def seeds_matter_as_declared(trial: Trial) -> None:
+    """Declared deterministic, it gives one answer whatever the seed: it is run once."""
+    if not trial.declared.deterministic:
+        return
+    other = dataclasses.replace(trial, seed=trial.seed + 1).fitted()
+    for of, index, inputs, truth, told in trial.recordings():
+        _same(told, other.predict(inputs, trial.context(of, index, truth)))
+
+
 def order_of_recordings(trial: Trial) -> None:
     """What it answered before does not matter."""
     items = list(trial.recordings())
@@ -217,8 +226,8 @@ def causal(trial: Trial) -> None:
 
 
 LAWS: tuple[Callable[[Trial], None], ...] = (
-    answers_well, same_seed_same_answers, order_of_recordings, inputs_are_left_alone, permuted_channels, shifted_ids,
-    odd_channels, empty_split, without_truth_on_disk, causal,
+    answers_well, same_seed_same_answers, seeds_matter_as_declared, order_of_recordings, inputs_are_left_alone,
+    permuted_channels, shifted_ids, odd_channels, empty_split, without_truth_on_disk, causal,
 )  # fmt: skip
 
 

@@ -54,11 +54,11 @@ ENTRIES: dict[str, dict[str, Declared]] = {
             grid={"neighbours": (1, 3, 5, 11)},
         ),
         "word-boosting": Declared(
-            make=partial(WordBoosting, scene=False), deterministic=False,
+            make=partial(WordBoosting, scene=False),
             about="histogram gradient boosting on flip rates and statistics of each word by itself",
         ),
         "scene-boosting": Declared(
-            make=WordBoosting, about="the same, and on how other channels carry its rollovers", deterministic=False
+            make=WordBoosting, about="the same, and on how other channels carry its rollovers"
         ),
     },
     "pairing": {
@@ -82,7 +82,7 @@ ENTRIES: dict[str, dict[str, Declared]] = {
             about="tolerant test under byte swaps, moduli, Gray code and floats, one assignment over all",
         ),
         "boosting": Declared(
-            make=PairBoosting, deterministic=False,
+            make=PairBoosting,
             about="histogram gradient boosting on the rules' scores, their margins, counts and rates",
         ),
     },
@@ -104,7 +104,7 @@ ENTRIES: dict[str, dict[str, Declared]] = {
             about="neighbouring bits that flip together as those of a number",
         ),
         "cut-boosting": Declared(
-            make=CutBoosting, about="histogram gradient boosting on what neighbouring bits do", deterministic=False
+            make=CutBoosting, about="histogram gradient boosting on what neighbouring bits do"
         ),
     },
     "overflow": {
