@@ -129,19 +129,6 @@ def extremal_index(times: np.ndarray) -> float:
     return float(min(1.0, 2 * (gaps - 1).sum() ** 2 / (gaps.size * ((gaps - 1) * (gaps - 2)).sum())))
 
 
-def clusters(times: np.ndarray) -> np.ndarray:
-    """Cluster of each exceedance, (k,) int64 from 0: split at the widest gaps, theta * k in number (Ferro and Segers).
-
-    Gaps as wide as the narrowest of these split too, so that ties are treated alike.
-    """
-    gaps = np.diff(times)
-    count = math.ceil(extremal_index(times) * times.size) - 1
-    if count < 1 or gaps.size == 0:
-        return np.zeros(times.size, np.int64)
-    widest = np.sort(gaps)[::-1][min(count, gaps.size) - 1]
-    return np.concatenate([[0], np.cumsum(gaps >= max(widest, 2))])
-
-
 def _autocorrelation_time(x: np.ndarray) -> float:
     """1 + 2 * the sum of autocorrelations of x (n,), over a window that grows with the sum (Sokal 1997)."""
     size = fft.next_fast_len(2 * x.size, real=True)

@@ -143,23 +143,17 @@ def _unfit(rows: Mapping[str, Rows], track: Track) -> str:
 
 
 def _same_recordings(runs: list[Run], left: list[Left]) -> tuple[list[Run], list[Left]]:
-    """Runs on the same recordings as most; a capped entry may have answered fewer of them."""
+    """Runs on the same recordings as most: differences are between scores of the same."""
     usual: dict[str, set[tuple[str, int]]] = {}
     for name in dict.fromkeys(name for run in runs for name in run.tests):
-        keys = [run.tests[name].key for run in runs if name in run.tests]
-        open_ = [run.tests[name].key for run in runs if name in run.tests and not run.result.capped]
-        counts = Counter(open_ or keys)
+        counts = Counter(run.tests[name].key for run in runs if name in run.tests)
         usual[name] = set(max((count, len(key), key) for key, count in counts.items())[2])
     kept: list[Run] = []
     left = list(left)
     for run in runs:
         reason = ""
-        first = next((k for k in kept if k.result.entry == run.result.entry), run)
         for name, rows in run.tests.items():
-            if name in first.tests and first.tests[name].key != rows.key:
-                reason = f"it was scored on other recordings of the test '{name}' than seed {first.result.seed}"
-            own = set(rows.key)
-            if own != usual[name] and not (run.result.capped and own < usual[name]):
+            if (own := set(rows.key)) != usual[name]:
                 reason = (f"it was scored on {len(own)} recordings of the test '{name}', "
                           f"{len(own & usual[name])} of them among the {len(usual[name])} of the others")  # fmt: skip
         if reason:
@@ -186,8 +180,6 @@ class Standing:
     by_seed: Mapping[int, Mapping[str, Mapping[str, st.Score]]]
     main: st.Score
     cost: Mapping[str, float]
-    recordings: tuple[int, int]
-    """Of the main test: answered, and there are."""
     alone: np.ndarray = field(repr=False)
     """(n,) main metric of each recording of the main test by itself, mean over seeds."""
     rank: st.Rank | None = None
@@ -242,7 +234,7 @@ class Board:
 
     tracks: Mapping[str, TrackBoard]
     across: tuple[tuple[tuple[str, ...], st.Comparison], ...]
-    """Tracks that share entries, with the comparison over them."""
+    """Tracks that share entries, one of each task, with the comparison over them."""
     strays: tuple[str, ...]
 
 
@@ -269,12 +261,11 @@ def track_board(results: Path, track: Track, stale: Stale) -> TrackBoard:
     """Read, score and rank what there is on a track."""
     runs, left = read_runs(results, track, stale)
     metric = track.task.metric(track.task.main)
-    total = max((len(run.tests[track.main_test].key) for run in runs), default=0)
     drawn: dict[tuple[str, ...], np.ndarray] = {}
     standings = []
     for name in dict.fromkeys(run.result.entry for run in runs):
         own = tuple(run for run in runs if run.result.entry == name)
-        found = _standing(track, own, total, drawn)
+        found = _standing(track, own, drawn)
         if np.isnan(found.main.value):
             reason = f"'{metric.name}' cannot be scored on the test '{track.main_test}'"
             left += [Left(entry=name, seed=str(run.result.seed), reason=reason) for run in own]
@@ -288,7 +279,7 @@ def track_board(results: Path, track: Track, stale: Stale) -> TrackBoard:
     return TrackBoard(track=track, standings=tuple(standings), left=tuple(left), comparison=comparison, units=units)
 
 
-def _standing(track: Track, runs: tuple[Run, ...], total: int, drawn: dict[tuple[str, ...], np.ndarray]) -> Standing:
+def _standing(track: Track, runs: tuple[Run, ...], drawn: dict[tuple[str, ...], np.ndarray]) -> Standing:
     by_seed = {run.result.seed: _scores(track, run, drawn) for run in runs}
     first, main = runs[0].result, track.task.metric(track.task.main)
     scores: dict[str, dict[str, st.Score]] = {}
@@ -299,7 +290,6 @@ def _standing(track: Track, runs: tuple[Run, ...], total: int, drawn: dict[tuple
             if not np.isnan(mean.value):
                 scores.setdefault(test, {})[metric.name] = mean
     best = st.over_seeds([f[track.main_test][main.name] for f in by_seed.values()], main.higher_is_better)
-    spare = np.zeros(0)  # draws are needed no more, but for the score that ranks
     role = "floor" if first.entry in track.floors else "ceiling" if first.entry == track.ceiling else "entry"
     with np.errstate(divide="ignore", invalid="ignore"):
         alone = np.mean([main.value(run.tests[track.main_test].of(main)) for run in runs], 0)
@@ -307,16 +297,18 @@ def _standing(track: Track, runs: tuple[Run, ...], total: int, drawn: dict[tuple
         result=first,
         role="oracle" if first.oracle and role == "entry" else role,
         runs=runs,
-        scores={test: {k: replace(s, draws=spare) for k, s in own.items()} for test, own in scores.items()},
-        by_seed={
-            seed: {test: {k: replace(s, draws=spare) for k, s in own.items()} for test, own in found.items()}
-            for seed, found in by_seed.items()
-        },
+        scores=_spare(scores),
+        by_seed={seed: _spare(found) for seed, found in by_seed.items()},
         main=best,
         cost=_cost([run.result for run in runs]),
-        recordings=(best.recordings, total),
         alone=alone,
     )
+
+
+def _spare(scores: Mapping[str, Mapping[str, st.Score]]) -> dict[str, dict[str, st.Score]]:
+    """Scores without their draws, which only the one that ranks needs further."""
+    return {test: {name: replace(s, draws=np.zeros(0), kind_draws={}) for name, s in own.items()}
+            for test, own in scores.items()}  # fmt: skip
 
 
 def _scores(track: Track, run: Run, drawn: dict[tuple[str, ...], np.ndarray]) -> dict[str, dict[str, st.Score]]:
@@ -341,42 +333,42 @@ def _cost(results: Sequence[Result]) -> dict[str, float]:
     }
 
 
-def difference(board: TrackBoard, a: Standing, b: Standing) -> st.Difference | None:
-    """a - b in the main metric with a paired interval, on common recordings; None where nothing can be drawn anew."""
-    left, right = a.main, b.main
-    if a.recordings[0] != b.recordings[0]:
-        left, right = _on_common(board, a, b)
-    if np.isnan(left.low) or np.isnan(right.low):
+def difference(a: Standing, b: Standing, kind: str = "") -> st.Difference | None:
+    """a - b in the main metric over the kinds that both can score, or on one kind, with a paired interval.
+
+    None where nothing can be drawn anew.
+    """
+    pair = (a.main, b.main)
+    kinds = [k for k in a.main.kinds if kind in ("", k) and all(k in s.kind_draws for s in pair)]
+    if all(np.isnan([s.intervals[k][0] for s in pair]).any() for k in kinds):
         return None
-    return st.paired(left.draws, right.draws, left.value - right.value)
+    values = [float(np.mean([s.kinds[k] for k in kinds])) for s in pair]
+    drawn = [np.mean([s.kind_draws[k] for k in kinds], 0) for s in pair]
+    return st.paired(drawn[0], drawn[1], values[0] - values[1])
 
 
-def _on_common(board: TrackBoard, a: Standing, b: Standing) -> tuple[st.Score, st.Score]:
-    """Main scores of two standings on the recordings that both answered."""
-    test, metric = board.track.main_test, board.metric
-    common = set(a.runs[0].tests[test].key) & set(b.runs[0].tests[test].key)
+def above_ceiling(board: TrackBoard) -> list[tuple[Standing, str, st.Difference]]:
+    """Where an entry or floor is better than the ceiling by a paired interval wholly beyond it; kind '' is the mean."""
+    ceiling = board.first("ceiling")
+    if ceiling is None:
+        return []
     found = []
-    for standing in (a, b):
-        scores = []
-        for run in standing.runs:
-            rows = run.tests[test]
-            rows = rows.only(np.flatnonzero([key in common for key in rows.key]))
-            scores.append(st.score(metric, rows.of(metric), rows.kinds, st.draws(rows.kinds)))
-        found.append(st.over_seeds(scores, metric.higher_is_better))
-    return found[0], found[1]
+    for s in (s for s in board.standings if s.role in ("entry", "floor")):
+        for kind in ("", *ceiling.main.kinds):
+            pair = (s, ceiling) if board.metric.higher_is_better else (ceiling, s)
+            gap = difference(*pair, kind)
+            if gap and gap.low > 0:
+                found.append((s, kind, gap))
+    return found
 
 
 def _over_units(ranked: Sequence[Standing], higher_is_better: bool) -> tuple[st.Comparison | None, str]:
-    """Friedman and Nemenyi of a track's entries: over recordings if more of them than kinds can be scored alone.
-
-    Entries that answered only some of the recordings take no part.
-    """
-    whole = [s for s in ranked if s.recordings[0] == s.recordings[1]]
-    if len(whole) < 2:
+    """Friedman and Nemenyi of a track's entries: over recordings if more of them than kinds can be scored alone."""
+    if len(ranked) < 2:
         return None, ""
-    kinds = list(whole[0].main.kinds)
-    by_kind = {s.name: np.array([s.main.kinds[kind] for kind in kinds]) for s in whole}
-    alone = {s.name: s.alone for s in whole}
+    kinds = list(ranked[0].main.kinds)
+    by_kind = {s.name: np.array([s.main.kinds[kind] for kind in kinds]) for s in ranked}
+    alone = {s.name: s.alone for s in ranked}
     counts = [int((~np.isnan(np.array(list(t.values())))).all(0).sum()) for t in (alone, by_kind)]
     table, units = (alone, "recordings") if counts[0] > counts[1] else (by_kind, "kinds")
     return (None, "") if max(counts) < 2 else (st.compare(table, higher_is_better), units)
@@ -385,22 +377,35 @@ def _over_units(ranked: Sequence[Standing], higher_is_better: bool) -> tuple[st.
 def _across(boards: Mapping[str, TrackBoard]) -> Iterable[tuple[tuple[str, ...], st.Comparison]]:
     """Comparisons over two tracks or more that rank the same three entries or more; no track in two of them.
 
-    Of all such blocks the largest (tracks times entries) comes first; then what is left is searched again.
+    Tracks of one task, such as a track and its shift, share entries and data: they are no independent units, so the
+    first of them stands for all. Of all blocks those come first in which entries can be told apart, of them the
+    largest (tracks times entries); then what is left is searched again.
     """
-    left = {name: frozenset(s.name for s in b.ranked) for name, b in boards.items() if not b.track.superseded_by}
+    left: dict[str, frozenset[str]] = {}
+    tasks = set()
+    for track, found in boards.items():
+        task = (track.partition("/")[0], found.track.task.name)
+        if found.ranked and not found.track.superseded_by and task not in tasks:
+            tasks.add(task)
+            left[track] = frozenset(s.name for s in found.ranked)
     while True:
         shared = set(left.values())
         while more := {a & b for a, b in combinations(shared, 2)} - shared:
             shared |= more
         blocks = [(tuple(t for t, own in left.items() if entries <= own), tuple(sorted(entries)))
                   for entries in shared if len(entries) >= 3]  # fmt: skip
-        blocks = [(tracks, entries) for tracks, entries in blocks if len(tracks) >= 2]
-        if not blocks:
+        compared = [(_over_tracks(boards, *block), block) for block in blocks if len(block[0]) >= 2]
+        if not compared:
             return
-        tracks, entries = max(blocks, key=lambda b: (len(b[0]) * len(b[1]), len(b[0]), b))
-        values = {name: np.array([_signed(boards[t], name) for t in tracks]) for name in entries}
-        yield tracks, st.compare(values)
+        best, (tracks, _) = max(
+            compared, key=lambda c: (not c[0].vacuous, len(c[1][0]) * len(c[1][1]), len(c[1][0]), c[1])
+        )
+        yield tracks, best
         left = {t: own for t, own in left.items() if t not in tracks}
+
+
+def _over_tracks(boards: Mapping[str, TrackBoard], tracks: Sequence[str], entries: Sequence[str]) -> st.Comparison:
+    return st.compare({name: np.array([_signed(boards[t], name) for t in tracks]) for name in entries})
 
 
 def _signed(board: TrackBoard, name: str) -> float:

@@ -1,8 +1,8 @@
 """Ceilings: entries that are told what no method knows. Each says how it was got and what it leaves out.
 
 An oracle is told the truth of a recording and, where it was simulated, its spec and key. Three sorts: bounds by
-identifiability (what leaves no trace in the words cannot be found), decoders that know the coding, and likelihood
-ratios under the simulator's own law. None of them fits anything.
+identifiability (what leaves no trace in the words cannot be found), a decoder that knows the coding, and tests against
+the simulator's own law. None of them fits anything. Only the first are proven bounds, and only where `HOW` says so.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from scipy.special import log_ndtr
+from scipy.special import log_ndtr, ndtr
 
 from baselines.scene.channels import BIN_S, Channel, bins, channels, groups
 from benchmarks.track import Context, Inputs, Prediction, Split, Truth
@@ -22,25 +22,39 @@ from simulators.scene.generate import render
 from simulators.scene.kernels.bits import CHECKSUM, COUNTER, CRC, PARITY, seal
 from simulators.scene.kernels.words import PLAIN
 from simulators.scene.plan import Plan, plan
-from simulators.scene.spec import FORMATS, ORDERS, Anomalies, Drift, SceneSpec
+from simulators.scene.spec import FORMATS, NODE_TYPES, ORDERS, Anomalies, Drift, SceneSpec
 
 HOW: dict[str, str] = {
-    "node-type": "Identifiability: every channel that changes is right; those that never do are all given the type "
-    "that is most frequent among them in the recording.",
-    "pairing": "Identifiability: the pairs whose high half changes, with their coding, and no other. Over all pairs "
-    "that is 2v/(1+v) for a visible share v. Twins and float32 pairs count as found, so a little above what carry "
-    "evidence can reach.",
-    "bitmask": "Identifiability: the bits that change in the recording, the cuts between two that do, and a cut "
-    "wherever one of two bits changes.",
-    "overflow": "An oracle that is told roles, coding and clocks, and sees the words: nearest unwrapping of the low "
-    "half, led by the high half where the value moves by more than a quarter of its modulus a sample.",
-    "anomaly": "Likelihood ratio: the recording is made again without events and without sensor noise; the residuals "
-    "of each channel and bin are tested by their chi-square, repeated words by their chance. It knows the latent "
-    "values, which no method does.",
-    "drift": "Shiryaev and Roberts' statistic with the stream's true law before the change, mixed over the scenario's "
-    "kinds and sizes of change; optimal up to that grid.",
-    "drift-recordings": "CUSUM of the residuals from the recording made again without drift and sensor noise. It knows "
-    "the latent values, which no method does.",
+    "node-type": "An upper bound by identifiability for answers that give all channels that never change one type: "
+    "those that change are right, the others are all given the type that is most frequent among them in the "
+    "recording. A prior by recording length or rate may do a little better on the latter. That every channel that "
+    "changes can be told is not proven.",
+    "pairing": "An upper bound by identifiability: the pairs whose high half changes, with their coding, and no other. "
+    "On visible pairs that is 1; over all pairs it is 2V/(V+N) for V visible of N, exactly. Not reachable in full: "
+    "few rollovers agree by chance, and float32 halves have no carry. Copies of a half are one class, so that any "
+    "copy will do, and the scenes of twins are nearly solved by any tolerant method.",
+    "bitmask": "An upper bound on boundary_f1 by identifiability, for answers that treat all bits that never change "
+    "alike: every true cut between two bits that change, and a cut wherever one of two changes. It does not bound "
+    "mask_iou: a bit that never changes looks the same within a field and outside of one, and every one that changes "
+    "lies in a field (of simulated words), so that what is scored there is a prior on idle bits. They are given what "
+    "is right for most of the recording.",
+    "overflow": "Near-optimal in practice, not proven a bound: a decoder that is told roles, coding, modulus and read "
+    "times, and sees the words. Nearest unwrapping of the low half, led by the high half where the value moves by more "
+    "than a quarter of its modulus a sample. A joint smoothing of both halves would settle more of the fast values "
+    "read by two clocks.",
+    "anomaly": "Near-optimal in practice, not proven a bound, and no likelihood ratio: events have no law here. The "
+    "recording is made again without events and without sensor noise; squared residuals of each channel and bin are "
+    "tested as a chi-square (Wilson and Hilferty's normal root), repeated words by Chernoff's bound on their chance, "
+    "and words that the law does not allow score above all. Approximations: coarse rounding is widened until its "
+    "first two moments hold; channels and bins are tested one by one; the length of events is not known. It knows the "
+    "latent values, which no method does.",
+    "drift": "A likelihood ratio: Shiryaev and Roberts' statistic with the stream's true law before the change, mixed "
+    "over a grid of the scenario's kinds and sizes of change. Optimal in the mean over that mixture, so not proven a "
+    "bound on promptness at a threshold. Approximations: the grid, onsets of ramps every second, and log ratios of "
+    "single samples cut at 50.",
+    "drift-recordings": "Near-optimal in practice, not proven a bound: CUSUM, tuned to a shift of one sd of a bin, of "
+    "the residuals from the recording made again without drift and sensor noise, largest over channels. It knows the "
+    "latent values, which no method does.",
 }
 """How the ceiling of each task was got."""
 
@@ -112,8 +126,9 @@ class PairingOracle(_Oracle):
 class MaskOracle(_Oracle):
     """What can be known of fields: a bit that never changes is like one that means nothing.
 
-    The mask is the true one without bits that stay. A cut is told where a field begins or ends between two bits that
-    both change, and wherever only one of two does: there the truth may have a field go on into bits that stay.
+    The mask is the true one of the bits that change; those that stay are all in it or none, as more of the recording's
+    bit words have them. A cut is told where a field begins or ends between two bits that both change, and wherever only
+    one of two does: there the truth may have a field go on into bits that stay.
     """
 
     def predict(self, inputs: Inputs, context: Context) -> Prediction:
@@ -129,7 +144,10 @@ class MaskOracle(_Oracle):
             np.bitwise_or.at(edges, np.asarray(truth["truth/field_channel"])[inside], 1 << edge[inside])
         below = moved << np.uint16(1)
         cuts = (edges[ids].astype(np.uint16) & moved & below) | ((moved ^ below) & np.uint16(0xFFFE))
-        return {"channel_id": ids, "mask": moved & np.asarray(truth["truth/mask"])[ids], "cuts": cuts}
+        mask = np.asarray(truth["truth/mask"], np.uint16)[ids]
+        ours = np.asarray(truth["truth/node_type"])[ids] == NODE_TYPES.index("bits")
+        most = np.bitwise_count(~moved & mask)[ours].sum() > np.bitwise_count(~moved & ~mask)[ours].sum()
+        return {"channel_id": ids, "mask": (moved & mask) | (~moved if most else np.uint16(0)), "cuts": cuts}
 
 
 def moving(channel: Channel) -> int:
@@ -289,8 +307,8 @@ def residuals(inputs: Inputs, truth: Truth, spec: SceneSpec, key: Key) -> list[R
     """Residuals of each rate group from the recording made again without events, drift and sensor noise.
 
     Everything is known but the noise of plain words: numbers of pairs and words of fields are exact. The variance is
-    that of the noise and of one rounding. Near the ends of a word's range, where the noise is cut off, only residuals
-    beyond CUT sd count.
+    that of the noise and of one rounding, or more (see `rounded`). Near the ends of a word's range, where the noise is
+    cut off, only residuals beyond CUT sd count.
     """
     clean = spec.model_copy(update={"anomalies": Anomalies(), "drift": Drift()})
     p = plan(clean, key)
@@ -329,9 +347,10 @@ def residuals(inputs: Inputs, truth: Truth, spec: SceneSpec, key: Key) -> list[R
             kind, bottom = (np.int16, -32768) if signed[channel] else (np.uint16, 0)
             value = law[row].view(kind).astype(np.float64) - bottom
             edge = np.minimum(value, 65535 - value) < CUT * size + step[channel]
-            difference = (own - law[row]).view(np.int16) - np.where(edge, 0.0, near)
+            mean, spread = rounded(near / step[channel], size / step[channel])
+            difference = (own - law[row]).view(np.int16) - np.where(edge, 0.0, near + step[channel] * mean)
             difference[edge & (np.abs(difference) < CUT * size)] = 0
-            z[row] = np.where(kept[row], difference, 0.0) / np.sqrt(size**2 + step[channel] ** 2 / 12)
+            z[row] = np.where(kept[row], difference, 0.0) / (step[channel] * spread)
             same[row, 1:] = ((own[1:] == own[:-1]) & kept[row, 1:]) & ~edge[1:]
         found.append(
             Residuals(
@@ -341,6 +360,27 @@ def residuals(inputs: Inputs, truth: Truth, spec: SceneSpec, key: Key) -> list[R
             )
         )  # fmt: skip
     return found
+
+
+def rounded(fraction: np.ndarray, sd: float) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, spread) of what rounding to whole steps makes of a number with noise, less the number; all in steps.
+
+    fraction: the number less the nearest whole, shape (n,), -0.5 to 0.5. Noise well below a step does not spread the
+    rounding evenly: halfway between two steps it tosses a coin, elsewhere it seldom moves a word. So the spread is the
+    usual one, of noise and an even rounding, widened until squares in its units have neither a greater mean nor a
+    greater variance than those of a normal number: a bound, which makes rare flips less surprising than they are.
+    """
+    usual = sd**2 + 1 / 12
+    if sd >= 1:
+        return np.zeros(fraction.shape), np.full(fraction.shape, np.sqrt(usual))
+    grid, whole = np.linspace(-0.5, 0.5, 257), np.arange(-7, 8)
+    share = np.diff(ndtr((np.arange(-7.5, 8) - grid[:, None]) / max(sd, 1e-6)), axis=1)  # (grid, whole)
+    mean = share @ whole - grid
+    off = (whole - (grid + mean)[:, None]) ** 2
+    square, fourth = (share * off).sum(1), (share * off**2).sum(1)
+    most = np.maximum(square, np.sqrt(np.maximum(fourth - square**2, 0.0) / 2))
+    spread = np.sqrt(np.maximum(usual, most))
+    return np.interp(fraction, grid, mean), np.interp(fraction, grid, spread)
 
 
 def _fine(spec: SceneSpec, key: Key, p: Plan) -> Truth:
@@ -412,13 +452,12 @@ def repetition(same: np.ndarray, n: np.ndarray, chance: np.ndarray) -> np.ndarra
 
 @dataclass(frozen=True, kw_only=True)
 class AnomalyOracle(_Oracle):
-    """Likelihood ratio of each channel and bin against the recording as it would be without events.
+    """Tests of each channel and bin against the recording as it would be without events.
 
     The recording is made again from spec and key, without events and without the noise of plain words; the squared
-    residuals over the known noise have a chi-square law in each bin, and words repeat by chance at a known rate. The
-    score is -log of the smaller tail, the largest over channels; a word that the law does not allow scores EXACT. It
-    knows the latent values, which no method does, and not how long events are: an upper bound in practice, not in the
-    last digit.
+    residuals over the known noise have nearly a chi-square law in each bin, and words repeat by chance at a known rate.
+    The score is -log of the smaller tail, the largest over channels; a word that the law does not allow scores EXACT.
+    It knows the latent values, which no method does, and not what events are like: no likelihood ratio, and no bound.
     """
 
     def predict(self, inputs: Inputs, context: Context) -> Prediction:

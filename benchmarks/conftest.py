@@ -1,13 +1,16 @@
 """What the benchmarks share: timing side by side, and the tables printed at the end of a run."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pytest
 
+from benchmarks.track import Recording
 from scenarios.spec import load, parse
 from simulators.rng import Key
 from simulators.run import key_of
+from simulators.scene.generate import simulate_arrays
 from simulators.scene.spec import SceneSpec
 
 Row = Mapping[str, str]
@@ -32,6 +35,29 @@ def scene(name: str) -> tuple[SceneSpec, Key]:
     name, table = load("scene", name)
     spec = parse(SceneSpec, name, table)
     return spec, key_of("scene", name, spec, "train", 0)
+
+
+def recording(kind: str, split: str, index: int) -> Recording:
+    """One recording of a scenario, made anew."""
+    spec = parse(SceneSpec, *load("scene", kind))
+    arrays = simulate_arrays(spec, key_of("scene", kind, spec, split, index))
+    inputs, truth = ({name: a for name, a in arrays.items() if name.startswith(part)} for part in ("inputs", "truth"))
+    return Recording(inputs=inputs, truth=truth, kind=kind, index=index)
+
+
+@dataclass(frozen=True)
+class Train:
+    """The first two training recordings of a scenario, made as they are asked for."""
+
+    kind: str
+
+    def __len__(self) -> int:
+        """How many recordings there are."""
+        return 2
+
+    def __iter__(self) -> Iterator[Recording]:
+        """The recordings in order."""
+        return (recording(self.kind, "train", i) for i in range(2))
 
 
 @pytest.fixture

@@ -13,22 +13,24 @@ from typing import Any
 
 from benchmarks.track import Declared, Track
 
-SCORING = ("benchmarks.metrics", "benchmarks.ranges", "benchmarks.scene_tasks", "benchmarks.ceilings")
-"""Modules that turn answers into columns; statistics are made of those anew."""
+SCORING = tuple(
+    f"benchmarks.{name}" for name in ("metrics", "ranges", "scene_tasks", "ceilings", "evaluate", "sets", "statistics")
+)
+"""Modules that turn recordings into answers, choices of a grid, and columns."""
 
 
 def depends(track: Track, declared: Declared) -> str:
     """Hash (sha256, 16 hex digits) of a track's declaration, its simulators' versions, its scoring and an entry.
 
     Of the entry that is its declaration and the source of its module, with all that this imports from its own package
-    and from `baselines`.
+    and from `baselines`; of an oracle also what it imports from `simulators`.
     """
     total = hashlib.sha256()
     for text in (_declaration(track), _entry(declared), *(f"{d}={_version(d)}" for d in _domains(track))):
         total.update(text.encode() + b"\0")
     owner = inspect.getmodule(_target(declared.make))
     names = {*SCORING, *([owner.__name__] if owner else [])}
-    for path in _sources(names):
+    for path in _sources(names, ("baselines", "simulators") if declared.oracle else ("baselines",)):
         total.update(path.name.encode() + b"\0" + _bytes(path) + b"\0")
     return total.hexdigest()[:16]
 
@@ -42,7 +44,7 @@ def _entry(declared: Declared) -> str:
     target = declared.make
     name = getattr(_target(target), "__qualname__", repr(target))
     arguments = sorted(getattr(target, "keywords", {}).items())
-    return repr((name, arguments, declared.version, sorted(declared.grid.items()), sorted(declared.limits.items())))
+    return repr((name, arguments, declared.version, sorted(declared.grid.items())))
 
 
 def _target(make: Any) -> Any:
@@ -61,8 +63,8 @@ def _version(domain: str) -> str:
     return str(import_module(f"simulators.{domain}").VERSION)
 
 
-def _sources(names: Iterable[str]) -> list[Path]:
-    """Source files of some modules and of what they import from their own packages or `baselines`, by path."""
+def _sources(names: Iterable[str], others: tuple[str, ...]) -> list[Path]:
+    """Source files of some modules and of what they import from their own packages or from others, by path."""
     found: dict[str, Path] = {}
     left = list(names)
     while left:
@@ -70,12 +72,11 @@ def _sources(names: Iterable[str]) -> list[Path]:
         if name in found:
             continue
         loaded = sys.modules.get(name)
-        spec = getattr(loaded, "__spec__", None) or find_spec(name)
-        origin = getattr(loaded, "__file__", None) or (spec.origin if spec else None)
+        origin = getattr(loaded, "__file__", None) or _origin(name)
         if not origin or not Path(origin).is_file() or Path(origin).suffix != ".py":
             continue
         found[name] = Path(origin)
-        tops = {name.partition(".")[0], "baselines"}
+        tops = {name.partition(".")[0], *others}
         left += [n for n in _imports(Path(origin), name) if n.partition(".")[0] in tops and n != name]
     # what scores is named above; other modules of `benchmarks` decide no score
     return sorted(path for name, path in found.items() if not name.startswith("benchmarks.") or name in SCORING)
@@ -95,15 +96,16 @@ def _imported(tree: ast.AST, name: str) -> Iterator[str]:
             if node.level:
                 base = ".".join([*name.split(".")[: -node.level], *([base] if base else [])])
             yield base
-            yield from (f"{base}.{a.name}" for a in node.names if _is_module(f"{base}.{a.name}"))
+            yield from (f"{base}.{a.name}" for a in node.names)  # modules, or what they hold
 
 
 @cache
-def _is_module(name: str) -> bool:
+def _origin(name: str) -> str | None:
     try:
-        return find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+        spec = find_spec(name)
+    except (ImportError, ValueError):  # no module, or __main__
+        return None
+    return spec.origin if spec else None
 
 
 @cache

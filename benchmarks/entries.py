@@ -129,7 +129,9 @@ ENTRIES: dict[str, dict[str, Declared]] = {
     "anomaly": {
         "oracle": Declared(make=ceilings.AnomalyOracle, oracle=True, about="residuals from the latent values"),
         "chance": Declared(make=floors_anomaly.Chance, about="random scores", deterministic=False),
-        "constant": Declared(make=floors_anomaly.Constant, about="the same score everywhere"),
+        "constant": Declared(
+            make=floors_anomaly.Constant, about="the same score everywhere: ranks nothing, and is above no threshold"
+        ),
         "difference": Declared(make=AbsDifference, about="one-liner: largest |difference| in robust sd"),
         "range": Declared(make=RollingRange, about="one-liner: rolling range in robust sd"),
         "robust-z": Declared(make=RobustZ, about="level and roughness of each channel against itself"),

@@ -1,19 +1,18 @@
 """One entry, one track, one seed: fit, settle thresholds, predict every test recording, score.
 
-Recordings stream: one is in memory at a time. An entry is given inputs alone, read-only; while it predicts, opening a
-file of a set's truth is a failure. Whatever goes wrong with an entry ends up as one line in its result.
+Recordings stream: one is in memory at a time. An entry is given inputs alone, read-only; while it is at work, files of
+sets are out of its reach (see `guard`). Whatever goes wrong with an entry ends up as one line in its result.
 """
 
 import contextlib
 import dataclasses
 import itertools
-import os
 import platform
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -24,53 +23,38 @@ import numpy as np
 
 from benchmarks.depends import depends
 from benchmarks.entries import entry_of
+from benchmarks.guard import entry_at_work
 from benchmarks.sets import AbsentError, Recordings, Source, find, name_of
-from benchmarks.track import Context, Declared, Entry, Inputs, Prediction, Recording, Result, SetOf, Test, Track, Truth
+from benchmarks.statistics import draws, score
+from benchmarks.track import (
+    SCHEMA,
+    Context,
+    Declared,
+    Entry,
+    Inputs,
+    Prediction,
+    Result,
+    SetOf,
+    Split,
+    Test,
+    Track,
+    Truth,
+)
 from scenarios.errors import InputError
 
-SCHEMA = 1
 PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "stumpy", "river", "torch", "zarr")
 Row = dict[str, Any]
 LONGEST = 300
 """Characters of a reason."""
 
 
-class PeekError(InputError):
-    """An entry opened what it must not see."""
-
-
-@dataclasses.dataclass
-class _Guard:
-    """An audit hook (they cannot be taken off) that stands guard only while an entry predicts."""
-
-    on: bool = False
-    installed: bool = False
-
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.on and event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], str | bytes):
-            path = os.fsdecode(arguments[0])
-            if "/truth" in path and ".zarr/" in path:
-                raise PeekError(f"an entry must not open the truth while it predicts; it opened '{path}'")
-
-    def install(self) -> None:
-        """Add the hook, once a process."""
-        if not self.installed:
-            sys.addaudithook(self)
-            self.installed = True
-
-
-_GUARD = _Guard()
-
-
 def evaluate(track: Track, name: str, seed: int, sets: Path | None = None) -> tuple[Result, list[Row]]:
     """The result of an entry on a track with one seed, and its rows; never raises for what an entry does."""
+    digests: dict[str, str] = {}
     try:
         declared = entry_of(track, name)
         sources = _sources(track, sets)
-    except InputError as error:
-        return empty(track, name, seed, "failed", str(error)), []
-    digests = {name_of(of): source.digest for of, source in sources.items()}
-    try:
+        digests = {name_of(of): source.digest for of, source in sources.items()}
         _reset_peak()
         return _score(track, name, declared, seed, sources, digests)
     except KeyboardInterrupt:
@@ -99,7 +83,7 @@ def empty(
 def _score(
     track: Track, name: str, declared: Declared, seed: int, sources: Mapping[SetOf, Source], digests: dict[str, str]
 ) -> tuple[Result, list[Row]]:
-    train, validation = (_training(track, sources, split) for split in ("train", "validation"))
+    train, validation = (split_of(track, sources, split) for split in ("train", "validation"))
     began = time.perf_counter()
     entry, chosen = _fit(track, declared, name, seed, train, validation, sources)
     fit_s = time.perf_counter() - began
@@ -152,25 +136,28 @@ def answers(
     track: Track, declared: Declared, entry: Entry, of: SetOf, source: Source, test: Test, clock: Clock
 ) -> Iterator[tuple[int, Inputs, Truth, Prediction]]:
     """(index, inputs, truth, checked answer) of each recording; the truth is read after the answer was given."""
-    limit = declared.limits.get(test.name)
-    for index, stored in itertools.islice(source.inputs(test.split), limit):
+    for index, stored in source.inputs(test.split):
         inputs = _readonly(track.task.view(stored) if track.task.view else stored)
-        told = source.context(test.split, index)
-        truth = source.truth(test.split, index) if declared.oracle else None
-        context: Context = {"truth": truth, **told} if declared.oracle else {n: told[n] for n in track.task.context}
+        context = context_of(track, declared, of, source, test.split, index)
         prediction = _predict(entry, inputs, context, clock)
         track.task.check(inputs, prediction)
-        yield index, inputs, source.truth(test.split, index) if truth is None else truth, prediction
+        yield index, inputs, source.truth(test.split, index), prediction
+
+
+def context_of(track: Track, declared: Declared, of: SetOf, source: Source, split: str, index: int) -> Context:
+    """What an entry is told beside a recording's inputs: what the task declares; an oracle also truth, spec and key."""
+    told = {name: make(of, split, index) for name, make in track.task.context.items()}
+    if declared.oracle:
+        told |= {"truth": source.truth(split, index), **source.secrets(split, index)}
+    return told
 
 
 def _predict(entry: Entry, inputs: Inputs, context: Context, clock: Clock) -> Prediction:
-    _GUARD.install()
     began = time.perf_counter()
-    _GUARD.on = True
     try:
-        return entry.predict(inputs, context)
+        with entry_at_work():
+            return entry.predict(inputs, context)
     finally:
-        _GUARD.on = False
         clock.seconds += time.perf_counter() - began
         clock.samples += samples_of(inputs)
         clock.recordings += 1
@@ -188,23 +175,25 @@ def _fit(
     declared: Declared,
     name: str,
     seed: int,
-    train: Iterable[Recording],
-    validation: Iterable[Recording],
+    train: Split,
+    validation: Split,
     sources: Mapping[SetOf, Source],
 ) -> tuple[Entry, dict[str, Any]]:
     """The fitted entry; of a grid the best by the main metric on the validation split, and what was chosen."""
     best: tuple[float, Entry, dict[str, Any]] | None = None
     choices = [dict(zip(declared.grid, values, strict=True)) for values in itertools.product(*declared.grid.values())]
     for chosen in choices:
-        entry = declared.make(**chosen)
-        entry.fit(train, validation, rng_of(track.id, name, seed))  # type: ignore[arg-type]
+        with entry_at_work():
+            entry = declared.make(**chosen)
+            entry.fit(train, validation, rng_of(track.id, name, seed))
         if len(choices) == 1:
             return entry, chosen
         metric = track.task.metric(track.task.main)
         calibration = _calibrate(track, declared, entry, sources)
         test = Test(name="validation", sets=track.train, split="validation")
         rows = rows_of(track, declared, entry, test, sources, calibration, Clock())
-        value = float(metric.value(columns_of(rows, metric.columns).sum(0)))
+        kinds = [row["kind"] for row in rows]
+        value = score(metric, columns_of(rows, metric.columns), kinds, draws(kinds, 1)).value
         value = (value if metric.higher_is_better else -value) if np.isfinite(value) else -np.inf
         if best is None or value > best[0]:
             best = (value, entry, chosen)
@@ -226,26 +215,9 @@ def _calibrate(track: Track, declared: Declared, entry: Entry, sources: Mapping[
     return track.task.calibrate(every())
 
 
-@dataclasses.dataclass(frozen=True)
-class _Viewed:
-    """A split as the track shows it: through the task's view, with or without truth."""
-
-    of: Recordings
-    view: Callable[[Inputs], Inputs] | None
-    labels: bool
-
-    def __len__(self) -> int:
-        return len(self.of)
-
-    def __iter__(self) -> Iterator[Recording]:
-        for recording in self.of:
-            inputs = self.view(recording.inputs) if self.view else recording.inputs
-            yield dataclasses.replace(recording, inputs=inputs, truth=recording.truth if self.labels else {})
-
-
-def _training(track: Track, sources: Mapping[SetOf, Source], split: str) -> _Viewed:
-    own = Recordings(tuple((of, sources[of]) for of in track.train), split)
-    return _Viewed(own, track.task.view, track.labels)
+def split_of(track: Track, sources: Mapping[SetOf, Source], split: str) -> Recordings:
+    """A split of the training sets as the track shows it."""
+    return Recordings([(of, sources[of]) for of in track.train], split, track.task.view, track.labels)
 
 
 def rng_of(track: str, entry: str, seed: int) -> np.random.Generator:
@@ -271,8 +243,6 @@ def columns_of(rows: Iterable[Row], names: tuple[str, ...]) -> np.ndarray:
 
 def scores_of(track: Track, rows: list[Row]) -> dict[str, dict[str, Any]]:
     """Every metric on every test, with its interval; a metric that nothing can be scored by is left out."""
-    from benchmarks.statistics import draws, score
-
     found: dict[str, dict[str, Any]] = {}
     for test in track.tests:
         own = [row for row in rows if row["test"] == test.name]

@@ -23,6 +23,8 @@ from benchmarks.pages import COLUMNS, NAME, as_json, index, page, stem, summary,
 from scenarios import cli
 from scenarios.errors import InputError
 
+PICTURES = ("scores", "cost", "cd")
+"""Of a track."""
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 
 app = typer.Typer(add_completion=False)
@@ -86,6 +88,11 @@ def _write_pages(board: Board, out: Path) -> list[Path]:
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
     drawn = []
+    for old in [
+        *out.glob("across-*.svg"),
+        *(out / f"{stem(name)}-{what}.svg" for name in board.tracks for what in PICTURES),
+    ]:
+        old.unlink(missing_ok=True)  # what is no longer drawn must not stay
     for name, b in board.tracks.items():
         marks = [_mark(s) for s in b.standings]
         label = f"{b.metric.name}, test {b.track.main_test}"
@@ -93,10 +100,12 @@ def _write_pages(board: Board, out: Path) -> list[Path]:
             drawn += [out / f"{stem(name)}-scores.svg", out / f"{stem(name)}-cost.svg"]
             pictures.scores(drawn[-2], marks, label)
             pictures.cost(drawn[-1], marks, label)
-        if b.comparison:
+        if b.comparison and not b.comparison.vacuous:
             drawn.append(out / f"{stem(name)}-cd.svg")
             pictures.critical(drawn[-1], b.comparison, f"{b.comparison.units} {b.units}")
     for i, (_, found) in enumerate(board.across):
+        if found.vacuous:
+            continue
         drawn.append(out / f"across-{i + 1}.svg")
         pictures.critical(drawn[-1], found, f"{found.units} tracks")
     return [*(out / name for name in texts), *drawn]

@@ -29,9 +29,10 @@ def recall(tp: np.ndarray, fn: np.ndarray) -> np.ndarray:
     return _ratio(tp, np.add(tp, fn))
 
 
-def f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
+def f1(tp: np.ndarray | float, fp: np.ndarray | float, fn: np.ndarray | float) -> np.ndarray:
     """Harmonic mean of precision and recall, 2 tp / (2 tp + fp + fn); NaN where all three are 0."""
-    return _ratio(np.multiply(2, tp), np.multiply(2, tp) + fp + fn)
+    twice = np.multiply(2, tp)
+    return _ratio(twice, twice + fp + fn)
 
 
 # ---- classes

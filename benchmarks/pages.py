@@ -1,20 +1,22 @@
 """What the board says: its pages in Markdown, its tidy table and its JSON."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from benchmarks import statistics as st
-from benchmarks.board import Board, Left, Standing, TrackBoard, difference, one_line
+from benchmarks.board import Board, Left, Standing, TrackBoard, above_ceiling, difference, one_line
 
 NAME = "python -m benchmarks.leaderboard"
 """The command that writes the pages."""
 OWN = "provingground"
 """The package whose entries need no mark."""
-SHIFTED = "shifted"
-"""The test in a world that nothing was tuned to."""
+MATCHED, SHIFTED = "matched", "shifted"
+"""The test in the world of the training sets, and that in a world that nothing was tuned to."""
 ROLES = {"entry": "", "floor": "floor", "ceiling": "ceiling", "oracle": "oracle"}
 
 
@@ -40,6 +42,14 @@ def _scored(score: st.Score | None) -> str:
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *("| " + " | ".join(r) + " |" for r in rows)]
+
+
+def _distinct(values: Iterable[str]) -> str:
+    """What is alike in all results once; else each with how many results have it."""
+    counts = Counter(one_line(value) or "unknown" for value in values)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{value} ({count})" for value, count in sorted(counts.items(), key=lambda c: (-c[1], c[0])))
 
 
 def stem(track: str) -> str:
@@ -70,23 +80,95 @@ def page(board: TrackBoard) -> str:
         f"- Floors: {', '.join(f'`{name}`' for name in track.floors)}.",
         *([f"- {track.note}"] if track.note else []),
         f"- Intervals are 95 %, from {st.COUNT} bootstrap draws of recordings within their kinds, the same for all "
-        "entries; they do not hold the spread over seeds, which stands beside them. `[-]`: no kind has two recordings.",
+        "entries; they do not hold the spread over seeds, which stands beside them. `[-]`: no kind has two recordings."
+        + _covered(board),
         "", "## Scores", "",
     ]  # fmt: skip
     if not board.standings:
         lines += ["No entry has a result that holds.", ""]
     else:
-        lines += [*_main_table(board), "", *_missing(board), f"![Scores]({files}-scores.svg)", "",
+        lines += [*_main_table(board), "", *_missing(board), *_beyond(board), f"![Scores]({files}-scores.svg)", "",
                   f"![Score against cost]({files}-cost.svg)", "", *_metric_tables(board), *_kind_tables(board),
-                  *_pair_table(board), *_critical(board)]  # fmt: skip
+                  *_pair_table(board), *_critical(board), *_entries_table(board)]  # fmt: skip
     if board.left:
         lines += ["## Left off", "", *_table(["entry", "seed", "reason"], _left_rows(board.left)), ""]
-    lines += ["## Sets", "", *_sets_table(board), "", _made_by(track.id), ""]
+    lines += ["## Sets", "", *_sets_table(board), "", *_made_with(board), _made_by(track.id), ""]
     return "\n".join(lines)
 
 
 def _made_by(track: str = "TRACK") -> str:
     return f"Made by `{NAME}` from the results of `python -m benchmarks.run --track {track} --seeds 5`."
+
+
+def _made_with(board: TrackBoard) -> list[str]:
+    """Commits, versions and machines of the results; where they differ, with how many results have which."""
+    records = [run.result.record for s in board.standings for run in s.runs]
+    if not records:
+        return []
+    packages: dict[str, set[str]] = {}
+    for record in records:
+        for name, version in dict(record.get("packages", {})).items():
+            packages.setdefault(name, set()).add(str(version))
+    domains = sorted({of.simulator for of in board.track.sets})
+    told = {
+        "commit": _distinct(
+            f"{str(r.get('commit', ''))[:12]}{' with changes' if r.get('dirty') else ''}" for r in records
+        ),
+        # a result holds for one version of its simulators only
+        "simulators": ", ".join(f"{name} {import_module(f'simulators.{name}').VERSION}" for name in domains),
+        "Python": _distinct(str(r.get("python", "")) for r in records),
+        "packages": ", ".join(
+            f"{one_line(name)} {one_line(' or '.join(sorted(own)))}" for name, own in packages.items()
+        ),
+        "machine": _distinct(" ".join(str(r.get(k, "")) for k in ("system", "machine", "cpu")) for r in records),
+    }
+    return [f"{len(records)} results made with: {'; '.join(f'{k} {v}' for k, v in told.items() if v)}.", ""]
+
+
+def _covered(board: TrackBoard) -> str:
+    """How far intervals from that few recordings can be trusted."""
+    if not board.standings:
+        return ""
+    counts = tuple(Counter(board.standings[0].runs[0].tests[board.track.main_test].kinds.tolist()).values())
+    least, most = min(counts), max(counts)
+    if least < 2:
+        return ""
+    every, one = (f"{100 * st.coverage(n):.0f} %" for n in (tuple(sorted(counts)), (least,)))
+    return (
+        f" They are made from {least if least == most else f'{least} to {most}'} recordings a kind, and percentile "
+        f"intervals of few recordings are too narrow: of normal data they hold the truth in {every} of cases for the "
+        f"mean over {len(counts)} kinds and in {one} for one kind of {least} (`python -m benchmarks.statistics`), of "
+        "skewed data in fewer."
+    )
+
+
+def _beyond(board: TrackBoard) -> list[str]:
+    """Who is better than the ceiling, and where."""
+    if not board.first("ceiling"):
+        return []
+    found: dict[str, list[str]] = {}
+    for s, kind, gap in above_ceiling(board):
+        place = f"on {one_line(kind)}" if kind else "in the mean"
+        found.setdefault(one_line(s.name), []).append(f"{place} by {_number(gap.value)} {_span(gap.low, gap.high)}")
+    if not found:
+        return ["No entry or floor is better than the ceiling, in the mean or on a kind, by a paired interval wholly "
+                "beyond it.", ""]  # fmt: skip
+    told = "; ".join(f"`{name}` {', '.join(places)}" for name, places in found.items())
+    return [f"**Better than the ceiling**, which is no bound there (paired intervals wholly beyond it): {told}.", ""]
+
+
+def _entries_table(board: TrackBoard) -> list[str]:
+    """What each entry is, and what was chosen for it from its grid."""
+    rows = []
+    for s in board.standings:
+        names = dict.fromkeys(name for run in s.runs for name in run.result.chosen)
+        chosen = [
+            f"{one_line(name)} {_distinct(str(run.result.chosen.get(name, '-')) for run in s.runs)}" for name in names
+        ]
+        rows.append([_called(s), one_line(s.result.about) or "-", one_line(s.result.package),
+                     one_line(s.result.entry_version), "; ".join(chosen) or "-"])  # fmt: skip
+    heads = ["entry", "what it is", "package", "version", "chosen on the validation split (seeds)"]
+    return ["## Entries", "", *_table(heads, rows), ""]
 
 
 def _other_tests(board: TrackBoard) -> list[str]:
@@ -102,13 +184,12 @@ def _main_table(board: TrackBoard) -> list[str]:
              "fit s", "predict s", "samples/s", "memory MB", "parameters", "version"]  # fmt: skip
     rows = []
     for s in board.standings:
-        few = s.recordings[0] < s.recordings[1]
         below = board.gain(ceiling.main.value, s) if ceiling else st.NONE
         certain = s.rank and not np.isnan(s.main.low)
         rows.append([
             str(s.rank.rank) if s.rank else "",
             _called(s),
-            _scored(s.main) + (f" ({s.recordings[0]} of {s.recordings[1]} recordings)" if few else ""),
+            _scored(s.main),
             str(s.main.seeds),
             "-" if np.isnan(s.main.sd) else f"± {_number(s.main.sd)}",
             f"{s.rank.low} to {s.rank.high}" if s.rank and certain else "-" if s.rank else "",
@@ -180,7 +261,7 @@ def _pair_table(board: TrackBoard) -> list[str]:
         return []
     rows = []
     for s in board.standings:
-        found = difference(board, s, best) if s is not best else None
+        found = difference(s, best) if s is not best else None
         if found:
             rows.append([_called(s), _number(found.value), _span(found.low, found.high), f"{found.p:.3g}"])
         elif s is not best:
@@ -194,8 +275,18 @@ def _critical(board: TrackBoard) -> list[str]:
     found = board.comparison
     if found is None:
         return []
-    return ["## Critical difference", "", f"{_told(found, board.units)}", "",
+    if found.vacuous:
+        return [f"No critical-difference diagram: {_vacuous(found, board.units)}.", ""]
+    return ["## Critical difference", "", _told(found, board.units), "",
             f"![Critical difference]({stem(board.track.id)}-cd.svg)", ""]  # fmt: skip
+
+
+def _vacuous(found: st.Comparison, units: str) -> str:
+    k = len(found.ranks)
+    return (
+        f"over {found.units} {units} average ranks of {k} entries differ at 5 % from {found.critical_difference:.2f} "
+        f"on, and {k - 1} is the most they can"
+    )
 
 
 def _told(found: st.Comparison, units: str) -> str:
@@ -236,22 +327,27 @@ def summary(board: Board, base: str) -> list[str]:
         if b.track.superseded_by:
             continue
         best, floor, ceiling = next(iter(b.ranked), None), b.first("floor"), b.first("ceiling")
-        way = b.way(best.main.value) if best else st.NONE
-        moved = best.scores.get(SHIFTED, {}).get(b.metric.name) if best else None
+        other = MATCHED if b.track.main_test == SHIFTED else SHIFTED
+        moved = best.scores.get(other, {}).get(b.metric.name) if best else None
+        certain = best and best.rank and not np.isnan(best.main.low)
         rows.append([
             f"[{name}]({base}{stem(name)}.md)",
-            b.metric.name + ("" if b.metric.higher_is_better else " (lower is better)"),
+            f"{b.metric.name}{'' if b.metric.higher_is_better else ' (lower is better)'}, {b.track.main_test}",
             _called(best) if best else "-",
             _scored(best.main) if best else "-",
-            _number(floor.main.value) if floor else "-",
-            _number(ceiling.main.value) if ceiling else "-" if b.track.ceiling else "none",
-            "-" if np.isnan(way) else f"{100 * way:.0f} %",
-            _number(moved.value) if moved else "-",
+            f"{best.rank.low} to {best.rank.high} of {len(b.ranked)}" if certain and best and best.rank else "-",
+            f"{one_line(floor.name)}: {_scored(floor.main)}" if floor else "-",
+            _scored(ceiling.main) if ceiling else "-" if b.track.ceiling else "none",
+            f"{other}: {_scored(moved)}" if moved else "-",
+            f"{one_line(best.main.worst_kind)}: {_number(best.main.worst)}" if best else "-",
         ])  # fmt: skip
-    heads = ["track", "metric", "best entry", "score [low, high]", "floor", "ceiling", "way", "shifted"]
+    heads = ["track", "metric, test", "best entry", "score [95 %]", "rank 95 %", "best floor [95 %]", "ceiling [95 %]",
+             "other test [95 %]", "worst kind"]  # fmt: skip
     meaning = (
-        f"Floor: the best one. Way: the share from the best floor to the ceiling. Shifted: the best entry's score on "
-        f"the test `{SHIFTED}`."
+        f"Scores are means over the kinds of recordings of the test that is named beside the metric. Rank: the places "
+        f"of the best entry in 95 % of bootstrap draws. Other test: the best entry's score on the test that does not "
+        f"rank; `{MATCHED}` is the world of the training sets, `{SHIFTED}` one unlike them. Worst kind: where the best "
+        f"entry scores worst. Intervals from few recordings are a little too narrow; the tracks' pages say by how much."
     )
     return [*_table(heads, rows), "", meaning]
 
@@ -263,8 +359,13 @@ def index(board: Board) -> str:
         told = ", ".join(f"[{t.id}]({stem(t.id)}.md) by `{t.superseded_by}`" for t in old)
         lines += [f"Superseded: {told}.", ""]
     for i, (tracks, found) in enumerate(board.across):
-        lines += [f"## Over {len(tracks)} tracks", "", ", ".join(tracks), "", _told(found, "tracks"), ""]
-        lines += [f"![Critical difference over tracks](across-{i + 1}.svg)", ""]
+        names = ", ".join(f"`{name}`" for name in tracks)
+        if found.vacuous:
+            lines += [f"Not compared over {names}, which rank the same entries: {_vacuous(found, 'tracks')}.", ""]
+        else:
+            lines += [f"## Over {len(tracks)} tracks", "", f"{names}: of a task the first track alone, as the others "
+                      "share its entries and data.", "", _told(found, "tracks"), "",
+                      f"![Critical difference over tracks](across-{i + 1}.svg)", ""]  # fmt: skip
     if board.strays:
         lines += ["## Results of no track", "", *(f"- {one_line(line)}" for line in board.strays), ""]
     domains = sorted({name.partition("/")[0] for name in board.tracks})
@@ -325,13 +426,15 @@ def _json_row(b: TrackBoard, s: Standing) -> dict[str, Any]:
     return {
         "entry": s.name, "role": s.role, "rank": asdict(s.rank) if s.rank else None,
         "version": s.result.entry_version, "package": s.result.package, "about": s.result.about,
-        "capped": s.result.capped, "chosen": dict(s.result.chosen), "seeds": s.main.seeds, "sd": _json(s.main.sd),
+        "capped": s.result.capped, "chosen": {str(run.result.seed): dict(run.result.chosen) for run in s.runs},
+        "seeds": s.main.seeds, "sd": _json(s.main.sd),
         "recordings": s.main.recordings, **s.main.told(),
         "above_floor": _json(b.gain(s.main.value, b.first("floor"))),
         "below_ceiling": _json(b.gain(ceiling.main.value, s) if ceiling else st.NONE),
         "way": _json(b.way(s.main.value)),
         "cost": dict(s.cost),
-        "tests": {test: {m: _json(score.value) for m, score in own.items()} for test, own in s.scores.items()},
+        "tests": {test: {m: {end: _json(getattr(x, end)) for end in ("value", "low", "high")} for m, x in own.items()}
+                  for test, own in s.scores.items()},
     }  # fmt: skip
 
 

@@ -58,25 +58,43 @@ def scores(path: Path, rows: Sequence[Mark], label: str) -> None:
 def cost(path: Path, rows: Sequence[Mark], label: str) -> None:
     """Scores with intervals against seconds of predict a recording, on a logarithmic axis; rows without cost left out.
 
-    Names are staggered so that neighbours stay legible.
+    Names stand in a column at the right, led to their points, so that none covers another.
     """
     shown = [row for row in rows if np.isfinite(row.cost) and row.cost > 0 and np.isfinite(row.value)]
-    with _figure(path, (7.0, 4.2)) as figure:
+    gap = 0.16  # inches a name
+    height = max(4.2, 1.0 + gap * len(shown))
+    with _figure(path, (7.0, height)) as figure:
         axes = figure.add_subplot()
         axes.set_xscale("log")
         for row in shown:
             low, high = _reach(row)
             axes.errorbar(row.cost, row.value, yerr=[[low], [high]], fmt="o", markersize=4, linewidth=1,
                           color=COLOURS[row.role])  # fmt: skip
-        for i, row in enumerate(sorted(shown, key=lambda r: (r.cost, r.name))):
-            axes.annotate(row.name, (row.cost, row.value), xytext=(5, 5 if i % 2 else -10), fontsize=8,
-                          textcoords="offset points", color=COLOURS[row.role])  # fmt: skip
         if shown:
-            axes.set_xlim(min(r.cost for r in shown) / 2, max(r.cost for r in shown) * 6)
+            decades = np.log10([min(row.cost for row in shown), max(row.cost for row in shown)])
+            axes.set_xlim(10 ** np.floor(decades[0]), 10 ** (np.floor(decades[1]) + 1))
+        shown.sort(key=lambda row: (-row.value, row.name))
+        low, high = axes.get_ylim()
+        places = spread([(row.value - low) / (high - low) for row in shown], gap / (height - 0.7))
+        for row, y in zip(shown, places, strict=True):
+            axes.annotate(row.name, (row.cost, row.value), xytext=(1.04, y), textcoords="axes fraction", va="center",
+                          fontsize=8, color=COLOURS[row.role],
+                          arrowprops={"arrowstyle": "-", "color": COLOURS[row.role], "linewidth": 0.5, "alpha": 0.5,
+                                      "relpos": (0.0, 0.5), "shrinkA": 1.0, "shrinkB": 3.0})  # fmt: skip
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
         axes.set_xlabel("predict, seconds a recording")
         axes.set_ylabel(label)
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Places from the top down, moved as little as going down and then up again takes to lie `gap` apart, above 0."""
+    found: list[float] = []
+    for place in places:
+        found.append(min(place, found[-1] - gap) if found else place)
+    for i in range(len(found) - 1, -1, -1):
+        found[i] = max(found[i], found[i + 1] + gap if i + 1 < len(found) else 0.0)
+    return found
 
 
 def critical(path: Path, found: Comparison, title: str) -> None:
@@ -84,7 +102,7 @@ def critical(path: Path, found: Comparison, title: str) -> None:
     names = list(found.ranks)
     half = (len(names) + 1) // 2
     bars = 0.35 + 0.22 * len(found.cliques)
-    depth = bars + 0.35 * half + 0.2
+    depth = bars + 0.35 * half + 0.3
     with _figure(path, (8.0, 1.1 + 0.42 * depth + 0.3)) as figure:
         axes = figure.add_subplot()
         axes.axis("off")
@@ -97,7 +115,7 @@ def critical(path: Path, found: Comparison, title: str) -> None:
             axes.text(place, 0.2, str(place), ha="center", va="bottom")
         for i, name in enumerate(names):
             left, row = i < half, (i if i < half else len(names) - 1 - i)
-            x, y = found.ranks[name], -bars - 0.35 * row
+            x, y = found.ranks[name], -bars - 0.35 * row - 0.12 * (not left)  # so that no left line meets a right one
             edge = 0.8 if left else top + 0.2
             axes.plot([x, x, edge], [0, y, y], color=COLOURS["entry"], linewidth=1)
             axes.text(edge + (-0.08 if left else 0.08), y, f"{name} ({x:.2f})", va="center",

@@ -19,12 +19,11 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.track import Result, SetOf, Track
+from benchmarks.track import SCHEMA, Declared, Result, SetOf, Track
 from scenarios import cli
 from scenarios.errors import InputError
 
 RESULTS = Path("results")
-SCHEMA = 1
 TIMEOUT_S = 1800.0
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -97,6 +96,13 @@ class Job:
 
         return small(TRACKS[self.track]) if self.small else TRACKS[self.track]
 
+    @property
+    def declared(self) -> Declared:
+        """The entry as it is declared."""
+        from benchmarks.entries import entry_of
+
+        return entry_of(self.of, self.entry)
+
 
 def _jobs(chosen: Sequence[Track], entries: Sequence[str] | None, seeds: int, common: Job) -> Iterator[Job]:
     from benchmarks.entries import entries_of, entry_of
@@ -160,6 +166,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, reasons: dict[str, str]) -> int:
                     _give_up(job, "failed", reasons[job.track])
                     failed, done = failed + 1, done + 1
                     continue
+                _clear(job)
                 process = context.Process(target=_work, args=(job,), daemon=True)
                 process.start()
                 running[process] = (job, time.monotonic())
@@ -171,9 +178,10 @@ def run_jobs(jobs: Sequence[Job], workers: int, reasons: dict[str, str]) -> int:
                     _give_up(job, "timeout", f"it ran longer than {job.timeout_s:g} s")
                 elif process.is_alive():
                     continue
-                elif process.exitcode:
-                    how = f"signal {-process.exitcode}" if process.exitcode < 0 else f"status {process.exitcode}"
-                    _give_up(job, "failed", f"its process ended with {how}")
+                elif process.exitcode or not all(_path(job, seed).is_file() for seed in job.seeds):
+                    code = process.exitcode or 0
+                    how = f"signal {-code}" if code < 0 else f"status {code}"
+                    _give_up(job, "failed", f"its process ended with {how} and no result")
                 del running[process]
                 done += 1
                 ok, text = _outcome(job)
@@ -187,6 +195,16 @@ def run_jobs(jobs: Sequence[Job], workers: int, reasons: dict[str, str]) -> int:
     return failed
 
 
+def _clear(job: Job) -> None:
+    """Remove results that are to be made anew, and those of seeds that a deterministic entry no longer has."""
+    for path in job.results.glob(f"{job.track}/{job.entry}/*.json"):
+        seed = int(path.stem) if path.stem.isdecimal() else -1
+        gone = seed not in job.seeds and job.declared.deterministic
+        if gone or (seed in job.seeds and (job.force or not _valid(job, seed))):
+            path.with_suffix(".parquet").unlink(missing_ok=True)
+            path.unlink()
+
+
 def _work(job: Job) -> None:
     """What a process does: the seeds of one job that have no valid result."""
     from benchmarks.evaluate import evaluate
@@ -195,6 +213,10 @@ def _work(job: Job) -> None:
         if job.force or not _valid(job, seed):
             result, rows = evaluate(job.of, job.entry, seed, job.sets)
             write(job.results, result, rows)
+
+
+def _path(job: Job, seed: int) -> Path:
+    return path_of(job.results, job.track, job.entry, seed)
 
 
 def path_of(results: Path, track: str, entry: str, seed: int) -> Path:
@@ -221,50 +243,44 @@ def write(results: Path, result: Result, rows: Sequence[dict[str, Any]]) -> None
     os.replace(part, path)
 
 
-def read(path: Path) -> Result:
-    """A result from its file. Raises InputError where it is none."""
-    try:
-        return Result(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"result '{path}' must be a whole result; {' '.join(str(error).split())}") from error
-
-
 def stale(result: Result, track: Track) -> str:
     """Why a result no longer holds, in a line; "" where it does."""
     from benchmarks.depends import depends
     from benchmarks.entries import entries_of
-    from benchmarks.sets import pins
+    from benchmarks.sets import at_hand, name_of, pins
 
     if result.schema != SCHEMA:
         return f"its file has format {result.schema}, not {SCHEMA}"
     if result.track_version != track.version:
         return f"made on version {result.track_version} of the track, which is now at {track.version}"
-    known, names = pins(), _names(track)
+    known, names = pins(), {name_of(s) for s in track.sets}
     for name, digest in result.digests.items():
         if name not in names:
             return f"made on set '{name}', which the track does not have"
         if name in known and known[name] != digest:
             return f"set '{name}' had digest {digest[:12]}, not {known[name][:12]}"
+    if result.status == "ok" and (
+        lacking := [name for of in track.sets if (name := name_of(of)) not in result.digests and at_hand(of)]
+    ):
+        return f"made without set '{lacking[0]}', which is there now"
     declared = entries_of(track).get(result.entry)
     if declared is None:
         return "no longer declared"
+    if declared.deterministic and result.seed:
+        return "declared deterministic: seed 0 is its only run"
     if (now := depends(track, declared)) != result.depends:
         return f"what it depends on has changed ({result.depends} then, {now} now)"
     return ""
 
 
-def _names(track: Track) -> set[str]:
-    from benchmarks.sets import name_of
-
-    return {name_of(s) for s in track.sets}
-
-
 def _valid(job: Job, seed: int) -> bool:
-    path = path_of(job.results, job.track, job.entry, seed)
+    from benchmarks.board import read_result
+
+    path = _path(job, seed)
     if not path.is_file():
         return False
     try:
-        result = read(path)
+        result = read_result(path)
     except InputError:
         return False
     return result.status == "ok" and not stale(result, job.of)
@@ -276,7 +292,9 @@ def _missing(job: Job) -> bool:
 
 def _outcome(job: Job) -> tuple[bool, str]:
     """(whether all seeds ended well, what there is to say)."""
-    found = [read(path_of(job.results, job.track, job.entry, s)) for s in job.seeds]
+    from benchmarks.board import read_result
+
+    found = [read_result(_path(job, s)) for s in job.seeds]
     for result in found:
         if result.status != "ok":
             return False, f"{result.status}: {result.reason}"
@@ -293,7 +311,7 @@ def _give_up(job: Job, status: str, reason: str) -> None:
     from benchmarks.evaluate import empty
 
     for seed in job.seeds:
-        path = path_of(job.results, job.track, job.entry, seed)
+        path = _path(job, seed)
         if not (path.is_file() and _valid(job, seed)):
             write(job.results, empty(job.of, job.entry, seed, status, reason), [])
 
@@ -301,8 +319,10 @@ def _give_up(job: Job, status: str, reason: str) -> None:
 def _pin(chosen: Sequence[Track], sets: Path | None) -> None:
     """Write the digests of the sets of some tracks among the pins."""
     from benchmarks.sets import PINS, AbsentError, find, name_of, pins
+    from benchmarks.tracks import TRACKS
 
-    known = pins()
+    names = {name_of(s) for t in TRACKS.values() for s in t.sets}
+    known = {name: digest for name, digest in pins().items() if name in names}
     for of in dict.fromkeys(s for t in chosen for s in t.sets):
         try:
             known[name_of(of)] = find(of, sets, pinned=False, workers=os.cpu_count() or 1).digest

@@ -35,8 +35,9 @@ FALSE_ALARMS_PER_HOUR = (0.5, 1.0, 5.0)
 HARD = 0.95
 """Events whose detectability in their own channel is below this are visible only across channels."""
 SWAPPED = np.array([order in ("BADC", "DCBA") for order in ORDERS])
-LSB = NODE_TYPES.index("lsb")
+HALVES = (NODE_TYPES.index("msb"), NODE_TYPES.index("lsb"))
 BITS = NODE_TYPES.index("bits")
+COPIES = (LINK_KINDS.index("twin"), LINK_KINDS.index("half_twin"))
 
 
 # ---- checks
@@ -123,12 +124,14 @@ def check_events(inputs: Inputs, prediction: Prediction) -> None:
 
 
 def check_bins(inputs: Inputs, prediction: Prediction) -> None:
-    """`score`: one finite number a bin; `channel_score` by channel and bin, if it is told."""
+    """`score`: one finite number a bin. `channel_score`, if it is told: the same by row of `channel_id` and bin."""
     n = bins(inputs)
     _array(prediction, "score", "f", (n,))
     if "channel_score" in prediction:
         ids = _array(prediction, "channel_id", "i", (None,))
         _known(inputs, "channel_id", ids)
+        if np.unique(ids).size < ids.size:
+            raise InputError("'channel_id' must name each channel once at most; one is named twice")
         _array(prediction, "channel_score", "f", (ids.size, n))
 
 
@@ -143,10 +146,9 @@ def check_stream(inputs: Inputs, prediction: Prediction) -> None:
 def _twin_class(truth: Truth) -> dict[int, int]:
     """Class of every half that is a copy of another, by channel: copies of one half are interchangeable."""
     node = truth["truth/node_type"]
-    copies = (LINK_KINDS.index("twin"), LINK_KINDS.index("half_twin"))
     found: dict[int, int] = {}
     for a, b, kind in zip(truth["truth/link_a"], truth["truth/link_b"], truth["truth/link_kind"], strict=True):
-        if kind in copies and node[a] in (1, LSB):
+        if kind in COPIES and node[a] in HALVES:
             found[int(b)] = found.setdefault(int(a), int(a))
     return found
 
@@ -159,7 +161,10 @@ def type_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibrati
 
 
 def pair_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibration: Mapping[str, Any]) -> Columns:
-    """Counts of ordered pairs, of all and of visible ones; byte order and format of those found."""
+    """Counts of ordered pairs, of all and of visible ones; byte order and format of those found.
+
+    Copies of a half are one class, so that twins cost a tolerant method nothing: any of the copies will do.
+    """
     msb, lsb = truth["truth/pair_msb"], truth["truth/pair_lsb"]
     visible = truth["truth/pair_visible"].astype(bool)
     told_msb, told_lsb = (np.asarray(prediction[name]) for name in ("msb", "lsb"))
@@ -172,12 +177,15 @@ def pair_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibrati
         "v_told": found.visible_tp + found.visible_fp, "v_true": found.visible_tp + found.visible_fn,
         "order": float((SWAPPED[order] == SWAPPED[truth["truth/pair_order"][true]]).sum()), "order_n": mine.size,
         "format": float((form == truth["truth/pair_format"][true]).sum()), "format_n": mine.size,
-        "cap": float(truth["truth/pair_f1_bound"]), "cap_n": 1,
+        "true": found.tp + found.fn,
     }  # fmt: skip
 
 
 def mask_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibration: Mapping[str, Any]) -> Columns:
-    """Mask overlap and cuts of the bit words. A cut between two bits that stay as they are cannot be scored."""
+    """Mask overlap and cuts of the bit words. A cut between two bits that stay as they are cannot be scored.
+
+    Nor can such a bit of a mask; but without them any mask that has all others would be right, so all bits count.
+    """
     node = truth["truth/node_type"]
     ids = np.asarray(prediction["channel_id"])
     ours = node[ids] == BITS
@@ -203,7 +211,12 @@ def true_cuts(truth: Truth) -> np.ndarray:
 
 
 def overflow_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibration: Mapping[str, Any]) -> Columns:
-    """Rollovers found, by channel, sign and sample. What is told of a copy of a half is neither right nor wrong."""
+    """Rollovers found, by channel, sign and sample. What is told of a copy of a half is neither right nor wrong.
+
+    Events of a recording have no upper bound: one channel that is wrongly taken for a low half may tell one a sample,
+    more than all recordings together have. So each recording that has events has an F1 of its own. Where there are
+    none, F1 has no value; false events there cost precision.
+    """
     told = np.asarray(prediction["channel_id"])
     sample, sign = np.asarray(prediction["sample"]), np.asarray(prediction["sign"])
     channel = truth["truth/pair_lsb"][truth["truth/overflow_pair"]]
@@ -214,7 +227,11 @@ def overflow_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calib
         here, mine = np.flatnonzero(channel == c), np.flatnonzero(told == c)
         counts += m.event_counts(true_sample[here], true_sign[here], sample[mine], sign[mine], TOLERANCE)
     tp, fp, fn = counts.tolist()
-    return {"tp": tp, "fp": fp, "fn": fn, "told": tp + fp, "true": tp + fn}
+    some = tp + fn > 0
+    return {
+        "tp": tp, "fp": fp, "fn": fn, "told": tp + fp, "true": tp + fn,
+        "f1": float(m.f1(tp, fp, fn)) if some else 0.0, "f1_n": float(some),
+    }  # fmt: skip
 
 
 # ---- anomalies
@@ -231,7 +248,10 @@ def anomaly_bins(inputs: Inputs, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
 
 
 def calibrate_anomaly(answers: Iterable[tuple[Inputs, Truth, Prediction]]) -> dict[str, float]:
-    """The thresholds that promise ALPHA and RARE on the scores of the validation recordings."""
+    """The thresholds that promise ALPHA and RARE on the scores of the validation recordings.
+
+    An alarm is a score above them: scores that are all alike raise none, however high they are.
+    """
     scores = np.concatenate([np.asarray(prediction["score"], float) for _, _, prediction in answers])
     found = {}
     for name, alpha in (("threshold", ALPHA), ("rare", RARE)):
@@ -272,6 +292,8 @@ def anomaly_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibr
         *_, figures["range_f"] = ranges.range_scores(labels, alarm)
         for name, value in figures.items():
             found |= {name: 0.0 if np.isnan(value) else float(value), f"{name}_n": float(not np.isnan(value))}
+    if "channel_score" in prediction:
+        found |= _blame(spans, group, truth["truth/anomaly_channel"], prediction)
     if "truth/anomaly_detectability" in truth:
         alone = truth["truth/anomaly_detectability"]
         for g in np.unique(group):
@@ -281,6 +303,19 @@ def anomaly_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibr
             found[name] = found.get(name, 0.0) + hit
             found[f"{name}_n"] = found.get(f"{name}_n", 0.0) + 1
     return found
+
+
+def _blame(spans: np.ndarray, group: np.ndarray, channel: np.ndarray, prediction: Prediction) -> dict[str, float]:
+    """Events whose channel scores highest in the event's bins; of channels that tie, the share that are the event's."""
+    ids, scores = np.asarray(prediction["channel_id"]), np.asarray(prediction["channel_score"], float)
+    hits, events = 0.0, np.unique(group)
+    for g in events:
+        rows = np.flatnonzero(group == g)
+        inside = np.concatenate([np.arange(*span) for span in spans[rows]])
+        peak = scores[:, inside].max(1, initial=-np.inf)
+        top = ids[peak == peak.max(initial=-np.inf)]
+        hits += float(np.isin(top, channel[rows]).mean()) if top.size else 0.0
+    return {"channel_hit": hits, "channel_hit_n": float(events.size)}
 
 
 # ---- drift
@@ -380,6 +415,7 @@ def _mean(name: str, meaning: str, column: str, **more: Any) -> Metric:
 
 
 def _f1(name: str, meaning: str, tp: str, fp: str, fn: str) -> Metric:
+    """F1 of sums: for what a recording has so many of at most, such as pairs, cuts and bins."""
     return Metric(name=name, meaning=meaning, columns=(tp, fp, fn), value=_f1_of)
 
 
@@ -387,6 +423,12 @@ def _f1_of(sums: np.ndarray) -> np.ndarray:
     """F1; not to be scored where the truth has nothing to find."""
     tp, fp, fn = sums[..., 0], sums[..., 1], sums[..., 2]
     return np.where(tp + fn > 0, m.f1(tp, fp, fn), np.nan)
+
+
+def _cap(sums: np.ndarray) -> np.ndarray:
+    """The F1 of V of N pairs, and no other: 2V / (V + N)."""
+    visible, every = sums[..., 0], sums[..., 1]
+    return np.where(every > 0, m.f1(visible, 0.0, every - visible), np.nan)
 
 
 CONFUSION = tuple(f"c{i}{j}" for i in range(4) for j in range(4))
@@ -432,7 +474,12 @@ PAIRING = Task(
         _ratio("recall_visible", "recall on visible pairs", "vtp", "v_true"),
         _mean("byte_order", "share of found pairs whose bytes are rightly swapped or not", "order"),
         _mean("format", "share of found pairs whose format is right", "format"),
-        _mean("cap_all", "2v/(1+v): the bound on f1_all by what is visible", "cap"),
+        Metric(
+            name="cap_all",
+            meaning="2V/(V+N) for V visible of N pairs: the bound on f1_all",
+            columns=("v_true", "true"),
+            value=_cap,
+        ),
     ),
     main="f1_visible",
 )
@@ -443,22 +490,26 @@ BITMASK = Task(
     columns=mask_columns,
     metrics=(
         _f1("boundary_f1", "F1 of field boundaries, those between idle bits left out", "tp", "fp", "fn"),
-        _ratio("mask_iou", "bits in both masks by bits in either, over all bit words", "both", "either"),
+        _ratio("mask_iou", "bits in both masks by bits in either, over all bit words. Of bits that stay as they are "
+               "none can tell, so it scores a prior on them, and the oracle is no bound", "both", "either"),
     ),
     main="boundary_f1",
-)
+)  # fmt: skip
 OVERFLOW = Task(
     name="overflow",
     question="When does a low half roll over, and which way? No role is told.",
     check=check_events,
     columns=overflow_columns,
     metrics=(
-        _f1("event_f1", f"F1 of rollovers by channel and sign, within {TOLERANCE} samples", "tp", "fp", "fn"),
-        _ratio("precision", "precision of rollovers", "tp", "told"),
-        _ratio("recall", "recall of rollovers", "tp", "true"),
+        _mean("event_f1", f"F1 of rollovers by channel and sign, within {TOLERANCE} samples; mean over recordings "
+              "that have any", "f1"),
+        _f1("event_f1_pooled", "the same of all rollovers together", "tp", "fp", "fn"),
+        _ratio("precision", "precision of all rollovers together, those of recordings without any among them", "tp",
+               "told"),
+        _ratio("recall", "recall of all rollovers together", "tp", "true"),
     ),
     main="event_f1",
-)
+)  # fmt: skip
 ANOMALY = Task(
     name="anomaly",
     question="When does anything go wrong? One score a recording and 100 ms.",
@@ -479,6 +530,8 @@ ANOMALY = Task(
         _mean("event_iou", "mean best overlap of an event with an alarm", "iou"),
         _mean("found_single", f"share of events found that their own channel shows (>= {HARD})", "single"),
         _mean("found_across", "share of events found that only channels together show", "across"),
+        _mean("channel_hit", "share of events in whose bins one of their own channels scores highest, where channels "
+              "are scored", "channel_hit"),
         _ratio("alarms_per_hour", f"false alarms an hour, those within {MERGE} bins as one", "alarms", "hours",
                higher_is_better=False, best=0.0),
         _ratio("alarms_per_day", "false alarms a day", "alarms", "hours", 24.0, higher_is_better=False, best=0.0),

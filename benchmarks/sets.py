@@ -6,13 +6,15 @@ A set is stored (zarr, below the folder of sets), made in memory as it is scored
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.guard import refuse, runner_at_work
 from benchmarks.track import Inputs, Recording, SetOf, Truth
 from scenarios.access import sets_root
 from scenarios.catalogue import available, load, override
@@ -53,11 +55,8 @@ class Source(Protocol):
     def truth(self, split: str, index: int) -> Truth:
         """The truth of one recording."""
 
-    def context(self, split: str, index: int) -> dict[str, Any]:
-        """What can be told beside the inputs: `spec` and `key` of a simulated recording, for oracles.
-
-        An entry is told the items that its task declares, such as calibration repeats; the scene tasks declare none.
-        """
+    def secrets(self, split: str, index: int) -> dict[str, Any]:
+        """What oracles are told beside the truth: `spec` and `key` of a simulated recording."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +86,10 @@ class Stored:
 
     def truth(self, split: str, index: int) -> Truth:
         """The truth of one recording."""
+        refuse("truth")
         return self._reader.read(split, index, under="truth/")
 
-    def context(self, split: str, index: int) -> dict[str, Any]:
+    def secrets(self, split: str, index: int) -> dict[str, Any]:
         """Spec and key, of what was simulated."""
         return {} if self.of.scenario.startswith("recorded/") else _context(self.of, split, index)
 
@@ -99,6 +99,8 @@ class Made:
     """A set that is made in memory as it is read: what can be made again need not be stored."""
 
     of: SetOf
+    _last: dict[tuple[str, int], Truth] = field(default_factory=dict, compare=False, repr=False)
+    """The truth of the recording that was made last: scoring asks for it next."""
 
     @cached_property
     def digest(self) -> str:
@@ -121,38 +123,71 @@ class Made:
         """Index and inputs of each recording, made one at a time; the next may overwrite the words of the last."""
         spare: dict[str, Any] = {}
         for index in range(self.count(split)):
-            yield index, _under(self._arrays(split, index, spare), "inputs/")
+            arrays = self._arrays(split, index, spare)
+            self._last.clear()
+            self._last[split, index] = _under(arrays, "truth/")
+            yield index, _under(arrays, "inputs/")
 
     def truth(self, split: str, index: int) -> Truth:
         """The truth of one recording."""
-        return _under(self._arrays(split, index), "truth/")
+        refuse("truth")
+        last = self._last.get((split, index))
+        return last if last is not None else _under(self._arrays(split, index), "truth/")
 
-    def context(self, split: str, index: int) -> dict[str, Any]:
+    def secrets(self, split: str, index: int) -> dict[str, Any]:
         """Spec and key."""
         return _context(self.of, split, index)
 
     def _arrays(self, split: str, index: int, spare: dict[str, Any] | None = None) -> Arrays:
-        module, context = import_module(f"simulators.{self.of.simulator}"), _context(self.of, split, index)
-        found: Arrays = module.simulate_arrays(context["spec"], context["key"], spare)
+        refuse("a set")
+        module, secrets = import_module(f"simulators.{self.of.simulator}"), _context(self.of, split, index)
+        found: Arrays = module.simulate_arrays(secrets["spec"], secrets["key"], spare)
         return found
 
 
-@dataclass(frozen=True)
 class Recordings:
-    """One split of several sets, as entries are given it for training: sized, streaming, any number of times."""
+    """One split of several sets, as entries are given it: sized, streaming, any number of times.
 
-    sources: tuple[tuple[SetOf, Source], ...]
-    split: str
+    Inputs pass through `view`; without `labels` the truth is empty. Sources are out of an entry's reach.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[SetOf, Source]],
+        split: str,
+        view: Callable[[Inputs], Inputs] | None = None,
+        labels: bool = True,
+    ) -> None:
+        """A split of some sets."""
+
+        def count() -> int:
+            return sum(source.count(split) for _, source in sources)
+
+        def each() -> Iterator[Recording]:
+            for of, source in sources:
+                for index, stored in source.inputs(split):
+                    yield Recording(
+                        inputs=view(stored) if view else stored,
+                        truth=source.truth(split, index) if labels else {},
+                        kind=of.kind,
+                        index=index,
+                    )
+
+        self._count, self._each = count, each
 
     def __len__(self) -> int:
         """How many recordings there are."""
-        return sum(source.count(self.split) for _, source in self.sources)
+        return self._count()
 
     def __iter__(self) -> Iterator[Recording]:
         """The recordings, set by set; one is in memory at a time."""
-        for of, source in self.sources:
-            for index, inputs in source.inputs(self.split):
-                yield Recording(inputs=inputs, truth=source.truth(self.split, index), kind=of.kind, index=index)
+        recordings = self._each()
+        while True:
+            with runner_at_work():
+                recording = next(recordings, None)
+            if recording is None:
+                return
+            yield recording
 
 
 def spec_of(of: SetOf) -> Spec:
@@ -182,6 +217,7 @@ def find(
 
     Raises InputError where its digest is not the pinned one; `AbsentError` where real recordings are not to be had.
     """
+    refuse("a set")
     source = _find(of, sets, progress, workers)
     told = pins().get(name_of(of))
     if pinned and told and source.digest != told:
@@ -209,13 +245,25 @@ def _find(of: SetOf, sets: Path | None, progress: Progress | None, workers: int)
     return Stored(target, of)
 
 
+def at_hand(of: SetOf) -> bool:
+    """Whether a set can be had: real recordings may be absent, or what reads them."""
+    if not of.scenario.startswith("recorded/"):
+        return True
+    place = _place(of)
+    return bool(place and place.is_dir() and all(find_spec(name) for name in ("asammdf", "cantools")))
+
+
+def _place(of: SetOf) -> Path | None:
+    data = os.environ.get("PROVINGGROUND_DATA")
+    return Path(data, of.simulator, REAL[of.scenario.rpartition("-")[0]][0]) if data else None
+
+
 def _import(of: SetOf, sets: Path | None) -> Source:
     """A set of real recordings, imported into the folder of sets unless it is there."""
     base, _, view = of.scenario.rpartition("-")
     folder, logs, dbc = REAL[base]
-    data = os.environ.get("PROVINGGROUND_DATA")
-    place = Path(data or "", of.simulator, folder)
-    if not data or not place.is_dir():
+    place = _place(of)
+    if not place or not place.is_dir():
         raise AbsentError(f"real recordings '{folder}' must lie in $PROVINGGROUND_DATA/{of.simulator}; they do not")
     try:
         from simulators.scene.recorded import scan

@@ -2,10 +2,13 @@
 
 A score is the mean over kinds of a metric of each kind's sums. Recordings are what is drawn anew, within their kinds:
 windows or channels of one recording are not independent. Draw `i` of a kind takes the same recordings for every entry,
-so differences and ranks are paired.
+so differences and ranks are paired. Percentile intervals of few recordings are too narrow; how often they hold the
+truth of normal data is what this prints:
+
+    python -m benchmarks.statistics
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
@@ -63,15 +66,17 @@ class Score:
     intervals: Mapping[str, tuple[float, float]]
     """By kind."""
     unscored: tuple[str, ...]
-    """Kinds that cannot be scored; they are left out of the mean."""
+    """Kinds that cannot be scored, by no seed; they are left out of the mean."""
     unscored_recordings: Mapping[str, int]
     """By kind, recordings that cannot be scored by themselves, where there are any."""
     recordings: int
     draws: np.ndarray = field(repr=False)
     """(count,) the value in each draw."""
+    kind_draws: Mapping[str, np.ndarray] = field(repr=False)
+    """(count,) of each kind that can be scored; `draws` is their mean."""
     seeds: int = 1
     sd: float = NONE
-    """Sample standard deviation of the value over seeds (ddof 1)."""
+    """Sample standard deviation of the value (ddof 1), over the seeds that score all kinds that any seed scores."""
 
     def told(self) -> dict[str, Any]:
         """As plain JSON, without the draws; what is not finite as None."""
@@ -108,9 +113,9 @@ def score(metric: Metric, columns: np.ndarray, kinds: Sequence[str] | np.ndarray
         )
     whole = ~np.isnan(columns).any(1)
     values: dict[str, float] = {}
-    intervals: dict[str, tuple[float, float]] = {}
     missed: dict[str, int] = {}
-    drawn, varies = [], False
+    drawn: dict[str, np.ndarray] = {}
+    vary = set()
     with np.errstate(divide="ignore", invalid="ignore"):
         for kind in sorted(set(kinds.tolist())):
             own = np.flatnonzero((kinds == kind) & whole)
@@ -118,27 +123,31 @@ def score(metric: Metric, columns: np.ndarray, kinds: Sequence[str] | np.ndarray
             alone = np.asarray(metric.value(columns[own])) if own.size else np.zeros(0)
             if lost := int((kinds == kind).sum() - (~np.isnan(alone)).sum()):
                 missed[kind] = lost
-            if np.isnan(values[kind]):
-                intervals[kind] = (NONE, NONE)
-                continue
-            drawn.append(_filled(np.asarray(metric.value(weights[:, own] @ columns[own])), values[kind]))
-            varies |= own.size > 1
-            intervals[kind] = interval(drawn[-1]) if own.size > 1 else (NONE, NONE)
-    total = np.mean(drawn, 0) if drawn else np.full(len(weights), NONE)
-    low, high = interval(total) if varies else (NONE, NONE)
-    worst_kind = _worst(values, metric.higher_is_better)
+            if not np.isnan(values[kind]):
+                drawn[kind] = _filled(np.asarray(metric.value(weights[:, own] @ columns[own])), values[kind])
+                vary |= {kind} if own.size > 1 else set()
+    return _whole(values, drawn, vary, metric.higher_is_better, len(weights), recordings=n, unscored_recordings=missed)
+
+
+def _whole(
+    values: Mapping[str, float], drawn: Mapping[str, np.ndarray], vary: Set[str], higher: bool, count: int, **more: Any
+) -> Score:
+    """A score from its kinds: values, draws of those that have a value, and which of these vary from draw to draw."""
+    total = np.mean(list(drawn.values()), 0) if drawn else np.full(count, NONE)
+    low, high = interval(total) if vary else (NONE, NONE)
+    worst = (min if higher else max)(drawn, key=lambda kind: values[kind]) if drawn else ""
     return Score(
-        value=_mean(values),
+        value=float(np.mean([values[kind] for kind in drawn])) if drawn else NONE,
         low=low,
         high=high,
-        worst=values[worst_kind] if worst_kind else NONE,
-        worst_kind=worst_kind,
+        worst=values[worst] if worst else NONE,
+        worst_kind=worst,
         kinds=values,
-        intervals=intervals,
-        unscored=tuple(kind for kind, value in values.items() if np.isnan(value)),
-        unscored_recordings=missed,
-        recordings=n,
+        intervals={kind: interval(drawn[kind]) if kind in vary else (NONE, NONE) for kind in values},
+        unscored=tuple(kind for kind in values if kind not in drawn),
         draws=total,
+        kind_draws=drawn,
+        **more,
     )
 
 
@@ -148,16 +157,6 @@ def _filled(values: np.ndarray, whole: float) -> np.ndarray:
     if not good.size:
         return np.full(values.shape, whole)
     return values[good[np.searchsorted(good, np.arange(values.size)) % good.size]]
-
-
-def _mean(values: Mapping[str, float]) -> float:
-    found = [value for value in values.values() if not np.isnan(value)]
-    return float(np.mean(found)) if found else NONE
-
-
-def _worst(values: Mapping[str, float], higher_is_better: bool) -> str:
-    found = {kind: value for kind, value in values.items() if not np.isnan(value)}
-    return (min if higher_is_better else max)(found, key=lambda kind: found[kind]) if found else ""
 
 
 def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
@@ -172,45 +171,42 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
 def over_seeds(scores: Sequence[Score], higher_is_better: bool = True) -> Score:
     """One score from those of several seeds on the same recordings: means, also of each draw, and their spread.
 
-    A kind is scored by the seeds that can score it. Raises InputError if there are no scores or recordings differ.
+    A kind is scored by the seeds that can score it: its value and draws are means over them, and the score is the mean
+    over the kinds that any seed can score. Raises InputError if there are no scores or recordings differ.
     """
-    if not scores or len({(s.recordings, s.draws.shape) for s in scores}) != 1:
+    if not scores or len({(s.recordings, s.draws.shape, tuple(s.kinds)) for s in scores}) != 1:
         raise InputError(f"seeds must be scored on the same recordings; they have {[s.recordings for s in scores]}")
     if len(scores) == 1:
         return scores[0]
     names = list(scores[0].kinds)
-    kinds = {name: _mean({str(i): s.kinds[name] for i, s in enumerate(scores)}) for name in names}
-    values = np.array([s.value for s in scores])
-    known = values[~np.isnan(values)]
-    drawn = np.array([s.draws for s, value in zip(scores, values, strict=True) if not np.isnan(value)])
-    total = drawn.mean(0) if drawn.size else scores[0].draws
-    varies = any(not np.isnan(s.low) for s in scores)
-    low, high = interval(total) if varies else (NONE, NONE)
-    worst_kind = _worst(kinds, higher_is_better)
-    return Score(
-        value=float(known.mean()) if known.size else NONE,
-        low=low,
-        high=high,
-        worst=kinds[worst_kind] if worst_kind else NONE,
-        worst_kind=worst_kind,
-        kinds=kinds,
-        intervals={name: _mean_interval([s.intervals[name] for s in scores]) for name in names},
-        unscored=tuple(name for name in names if any(name in s.unscored for s in scores)),
-        unscored_recordings={
-            name: most
-            for name in names
-            if (most := max(s.unscored_recordings.get(name, 0) for s in scores))
-        },
+    able = {name: own for name in names if (own := [s for s in scores if name in s.kind_draws])}
+    alike = [s.value for s in scores if able and s.kind_draws.keys() == able.keys()]
+    missed = {name: max(s.unscored_recordings.get(name, 0) for s in scores) for name in names}
+    return _whole(
+        {name: float(np.mean([s.kinds[name] for s in able[name]])) if name in able else NONE for name in names},
+        {name: np.mean([s.kind_draws[name] for s in own], 0) for name, own in able.items()},
+        {name for name, own in able.items() if any(not np.isnan(s.intervals[name][0]) for s in own)},
+        higher_is_better,
+        scores[0].draws.size,
         recordings=scores[0].recordings,
-        draws=total,
+        unscored_recordings={name: most for name, most in missed.items() if most},
         seeds=len(scores),
-        sd=float(known.std(ddof=1)) if known.size > 1 else NONE,
-    )  # fmt: skip
+        sd=float(np.std(alike, ddof=1)) if len(alike) > 1 else NONE,
+    )
 
 
-def _mean_interval(intervals: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    low, high = (_mean({str(i): pair[side] for i, pair in enumerate(intervals)}) for side in (0, 1))
-    return low, high
+@cache
+def coverage(recordings: tuple[int, ...], trials: int = 4000) -> float:
+    """Share of intervals, nominally 95 %, that hold the truth: the mean over kinds of so many normal recordings each.
+
+    Each trial is scored in the board's own draws, so that the figure is always the same.
+    """
+    kinds = [str(i) for i, n in enumerate(recordings) for _ in range(n)]
+    share = np.repeat([1 / (len(recordings) * n) for n in recordings], recordings)
+    x = np.random.Generator(np.random.Philox(key=SEED)).normal(size=(share.size, trials))
+    means = (draws(kinds) * share) @ x
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0, method="inverted_cdf")
+    return float(((low <= 0) & (high >= 0)).mean())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,6 +280,11 @@ class Comparison:
     cliques: tuple[tuple[str, ...], ...]
     """Largest groups of two or more methods that are not told apart, best first."""
 
+    @property
+    def vacuous(self) -> bool:
+        """Whether nothing could ever be told apart, not even the first everywhere from the last everywhere."""
+        return self.critical_difference >= len(self.ranks) - 1
+
 
 def compare(values: Mapping[str, np.ndarray], higher_is_better: bool = True) -> Comparison:
     """Friedman and Nemenyi (Demsar 2006) on methods' scores over independent units (n,); units with NaN are left out.
@@ -337,3 +338,15 @@ def cliques(ranks: Mapping[str, float], distance: float) -> tuple[tuple[str, ...
             found.append(tuple(names[start:end]))
             reached = end
     return tuple(found)
+
+
+def main() -> None:
+    """Print how often intervals hold the truth."""
+    print("normal data, share of 95 % intervals that hold the truth")
+    print("recordings a kind   1 kind  3 kinds  9 kinds")
+    for n in (4, 8, 16, 32, 64):
+        print(f"{n:17}" + "".join(f"{100 * coverage((n,) * kinds):7.1f} %" for kinds in (1, 3, 9)))
+
+
+if __name__ == "__main__":
+    main()

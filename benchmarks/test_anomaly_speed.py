@@ -21,12 +21,8 @@ from baselines.scene.anomaly_relations import Relations
 from baselines.scene.anomaly_zscore import RobustZ
 from baselines.scene.binned import binned
 from baselines.scene.drift_detectors import ADWIN, KSWIN, MeanShift, PageHinkley, Prewhitened
-from benchmarks.conftest import best
-from benchmarks.track import Inputs, Recording
-from scenarios.spec import load, parse
-from simulators.run import key_of
-from simulators.scene.generate import simulate_arrays
-from simulators.scene.spec import SceneSpec
+from benchmarks.conftest import Train, best, recording
+from benchmarks.track import Inputs
 
 Tell = Callable[..., None]
 ANOMALY: dict[str, Callable[[], Any]] = {
@@ -36,13 +32,6 @@ ANOMALY: dict[str, Callable[[], Any]] = {
 DRIFT: dict[str, Callable[[], Any]] = {
     "ADWIN": ADWIN, "Page-Hinkley": PageHinkley, "KSWIN": KSWIN, "mean shift": MeanShift, "prewhitened": Prewhitened,
 }  # fmt: skip
-
-
-def scene(name: str, index: int) -> Recording:
-    spec = parse(SceneSpec, *load("scene", name))
-    arrays = simulate_arrays(spec, key_of("scene", name, spec, "train", index))
-    inputs, truth = ({n: np.array(a) for n, a in arrays.items() if n.startswith(s)} for s in ("inputs", "truth"))
-    return Recording(inputs=inputs, truth=truth, kind=name, index=index)
 
 
 def samples(inputs: Inputs) -> int:
@@ -58,9 +47,8 @@ def stream() -> Inputs:
 
 @pytest.mark.parametrize("name", ANOMALY)
 def test_anomaly(benchmark: Benchmark, tell: Tell, name: str) -> None:
-    entry, test = ANOMALY[name](), scene("anomaly_bench", 9).inputs
-    split = [scene("anomaly_bench", i) for i in range(2)]
-    entry.fit(split, split[:1], np.random.default_rng(0))
+    entry, test = ANOMALY[name](), recording("anomaly_bench", "train", 9).inputs
+    entry.fit(Train("anomaly_bench"), Train("anomaly_bench"), np.random.default_rng(0))
     entry.predict(test, {})
     benchmark.pedantic(entry.predict, (test, {}), rounds=3)
     least = best({"entry": lambda: entry.predict(test, {}), "pass": lambda: binned(test)})
@@ -82,7 +70,7 @@ def test_drift(benchmark: Benchmark, tell: Tell, name: str) -> None:
     least = best({"stream": lambda: entry.predict(scores, {})}, rounds=2)
     cells = {"ms_a_stream": f"{least['stream'] * 1e3:.1f}", "k_scores_per_s": f"{6 / least['stream']:.0f}"}
     if name != "KSWIN":
-        test = scene("slow_drift", 0).inputs
+        test = recording("slow_drift", "train", 0).inputs
         words = best({"words": lambda: entry.predict(test, {})}, rounds=3)["words"]
         cells |= {
             "ms_a_recording": f"{words * 1e3:.0f}",

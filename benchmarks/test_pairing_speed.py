@@ -5,7 +5,7 @@
 One scene of clean_sync: 74 channels, 60 s. Boosting is fitted on two others.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,9 @@ from baselines.scene.pair_gbm import PairBoosting
 from baselines.scene.pair_mi import BitMutualInformation
 from baselines.scene.pair_smooth import Smooth
 from baselines.scene.pair_tolerant import TolerantCarry
-from benchmarks.conftest import best
+from benchmarks.conftest import Train, best, recording
 from benchmarks.scene_tasks import PAIRING
 from benchmarks.track import Recording
-from scenarios.spec import load, parse
-from simulators.run import key_of
-from simulators.scene.generate import simulate_arrays
-from simulators.scene.spec import SceneSpec
 
 KIND = "clean_sync"
 ENTRIES: dict[str, Callable[[], Any]] = {
@@ -37,27 +33,9 @@ ENTRIES: dict[str, Callable[[], Any]] = {
 }
 
 
-def recording(split: str, index: int) -> Recording:
-    name, table = load("scene", KIND)
-    spec = parse(SceneSpec, name, table)
-    arrays = simulate_arrays(spec, key_of("scene", name, spec, split, index))
-    parts = {part: {k: v for k, v in arrays.items() if k.startswith(part)} for part in ("inputs", "truth")}
-    return Recording(inputs=parts["inputs"], truth=parts["truth"], kind=KIND, index=index)
-
-
-class Train:
-    """Two recordings, made as they are asked for."""
-
-    def __len__(self) -> int:
-        return 2
-
-    def __iter__(self) -> Iterator[Recording]:
-        return (recording("train", i) for i in range(2))
-
-
 @pytest.fixture(scope="module")
 def test_recording() -> Recording:
-    return recording("test", 0)
+    return recording(KIND, "test", 0)
 
 
 @pytest.mark.parametrize("what", ENTRIES)
@@ -65,7 +43,7 @@ def test_pairing_of_one_scene(
     benchmark: Benchmark, tell: Callable[..., None], test_recording: Recording, what: str
 ) -> None:
     entry, inputs = ENTRIES[what](), test_recording.inputs
-    entry.fit(Train(), Train(), np.random.default_rng(0))
+    entry.fit(Train(KIND), Train(KIND), np.random.default_rng(0))
     words = [value for name, value in inputs.items() if name.endswith("/words")]
 
     def one_pass() -> None:

@@ -5,7 +5,7 @@
 One scene of clean_sync: 74 channels, 60 s. Entries that learn are fitted on two others.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,8 @@ from baselines.scene.type_boosting import WordBoosting
 from baselines.scene.type_profile import FlipProfile
 from baselines.scene.type_rules import RuleClassifier
 from benchmarks import scene_tasks as tasks
-from benchmarks.conftest import best, scene
+from benchmarks.conftest import Train, best, recording, scene
 from benchmarks.track import Recording, Task
-from scenarios.spec import load, parse
-from simulators.run import key_of
-from simulators.scene.generate import simulate_arrays
-from simulators.scene.spec import SceneSpec
 
 KIND = "clean_sync"
 ENTRIES: dict[str, tuple[Task, Callable[[], Any]]] = {
@@ -56,27 +52,9 @@ ENTRIES: dict[str, tuple[Task, Callable[[], Any]]] = {
 }
 
 
-def recording(split: str, index: int) -> Recording:
-    name, table = load("scene", KIND)
-    spec = parse(SceneSpec, name, table)
-    arrays = simulate_arrays(spec, key_of("scene", name, spec, split, index))
-    parts = {part: {k: v for k, v in arrays.items() if k.startswith(part)} for part in ("inputs", "truth")}
-    return Recording(inputs=parts["inputs"], truth=parts["truth"], kind=KIND, index=index)
-
-
-class Train:
-    """Two recordings, made as they are asked for."""
-
-    def __len__(self) -> int:
-        return 2
-
-    def __iter__(self) -> Iterator[Recording]:
-        return (recording("train", i) for i in range(2))
-
-
 @pytest.fixture(scope="module")
 def test_recording() -> Recording:
-    return recording("test", 0)
+    return recording(KIND, "test", 0)
 
 
 @pytest.mark.parametrize("what", ENTRIES)
@@ -85,7 +63,7 @@ def test_predict_of_one_scene(
 ) -> None:
     task, make = ENTRIES[what]
     entry, inputs = make(), test_recording.inputs
-    entry.fit(Train(), Train(), np.random.default_rng(0))
+    entry.fit(Train(KIND), Train(KIND), np.random.default_rng(0))
     words = [value for name, value in inputs.items() if name.endswith("/words")]
 
     def one_pass() -> None:

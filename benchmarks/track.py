@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+SCHEMA = 1
+"""Format of a result's file."""
 Inputs = Mapping[str, np.ndarray]
 """Paths `inputs/...` of one recording, as in the set; no truth among them."""
 Truth = Mapping[str, np.ndarray]
@@ -112,8 +114,9 @@ class Task:
     """What is settled on the validation split before any test is seen, such as a threshold."""
     view: Callable[[Inputs], Inputs] | None = None
     """What entries see of stored inputs, where it is not just those."""
-    context: tuple[str, ...] = ()
-    """Items of the context that entries are given."""
+    context: Mapping[str, Callable[[SetOf, str, int], Any]] = field(default_factory=dict)
+    """Items of the context that entries are given beside a recording's inputs, such as calibration repeats or label
+    texts: each is made from a set, a split and an index."""
 
     def metric(self, name: str) -> Metric:
         """The metric of that name."""
@@ -168,8 +171,6 @@ class Declared:
     """Whether it is given the truth, as a ceiling is. It stands on the board apart."""
     capped: str = ""
     """What it sees less of than others, if anything: the board marks it so."""
-    limits: Mapping[str, int] = field(default_factory=dict)
-    """By test: recordings of each set that it is run on, where it is too slow for all (then `capped` says so)."""
     package: str = "provingground"
 
 

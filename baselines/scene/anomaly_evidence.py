@@ -2,6 +2,8 @@
 
 Test buses are not the training buses, so nothing is learned about a channel; learned is only, for each feature, how
 often a channel of any bus strays so far from its own usual values. Labelled bins of the training set are left out.
+
+Source: our own; the tail beyond the data as in B. Hill, Annals of Statistics 3 (1975) 1163.
 """
 
 import math

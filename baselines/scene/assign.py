@@ -1,4 +1,7 @@
-"""From scores of candidate pairs to pairs: one Hungarian assignment with a threshold."""
+"""From scores of candidate pairs to pairs: one Hungarian assignment with a threshold.
+
+H. Kuhn, Naval Research Logistics Quarterly 2 (1955) 83, as in scipy; that a channel has one role is our own rule.
+"""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment

@@ -3,6 +3,8 @@
 A pair sends value = high * m + low as two words. When the low half rolls over at m, the high half steps by one: the
 low word jumps by more than half its range, down for a step up. Words that were lost are left out. Other codings are
 tried by *views* of the words: as sent, bytes swapped, Gray-coded, and both.
+
+Source: our own, from the codings alone.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,8 @@
-"""Floors of anomaly and drift: chance and a constant."""
+"""Floors of anomaly and drift: chance and a constant.
+
+There is no floor of all alarms: thresholds come from an entry's own scores on validation recordings, and only what is
+above them is an alarm, so that a constant never is, however high.
+"""
 
 import zlib
 from dataclasses import dataclass, field
@@ -27,7 +31,7 @@ class Chance:
 
 @dataclass
 class Constant:
-    """The same score everywhere: every bin an alarm, or none."""
+    """The same score everywhere: every bin ranks alike, and none is an alarm."""
 
     def fit(self, train: Any, validation: Any, rng: np.random.Generator) -> None:
         """Learns nothing."""

@@ -2,6 +2,8 @@
 
 Chance is drawn from the content of each channel (a hash of its words, clock and start, with a seed from `fit`), so
 that neither the order of channels nor their ids matter. Channels alike in all that are told apart by their ids.
+
+Source: floors as R. Wu and E. Keogh ask for (arXiv 2009.13807); the one-liners are our own.
 """
 
 import hashlib

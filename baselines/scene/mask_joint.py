@@ -3,6 +3,8 @@
 Bits of one number flip together: when a bit flips, a carry has passed the bit below it, which then falls as the bit
 rises. Bits of an enumeration flip at the same samples. Bits of separate fields flip independently. The bits of a seal
 (parity, CRC, checksum) and the noisy low bits of a signal flip at about half of the samples at which the word changes.
+
+Source: our own; the boosting on it as in `type_boosting`.
 """
 
 from collections.abc import Mapping

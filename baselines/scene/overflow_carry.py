@@ -1,4 +1,7 @@
-"""Rollovers that another channel confirms: a low half is what some channel's steps agree with, in any coding."""
+"""Rollovers that another channel confirms: a low half is what some channel's steps agree with, in any coding.
+
+Source: our own; it follows from the coding, as the tolerant carry test of pairing does (`pair_tolerant`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Rollovers in a single word: codings, jumps, steps, and a word followed by its speed."""
+"""Rollovers in a single word: codings, jumps, steps, and a word followed by its speed.
+
+Source: our own, from the codings alone; the reflected binary code is F. Gray's (US patent 2,632,058, 1953).
+"""
 
 import numpy as np
 from numba import int16, int32, int64, njit, uint16

@@ -8,6 +8,8 @@ Codings of the two words that are tried: plain, bytes swapped, Gray (the halves 
 alone turns back at its ends, where the high half steps), Gray with bytes swapped, and `held`, for values that pass more
 than half a modulus a sample: the high half as it was at the low half's reads makes the joint value smooth. `tracked`
 is for such values too, at any phase: the high half moves as far as the low half, followed by its speed.
+
+Source: our own, from the codings alone.
 """
 
 from collections.abc import Sequence
@@ -340,11 +342,21 @@ def _held(
     reach: float,
     out: np.ndarray,
 ) -> None:
-    """Smoothness of the joint value that the low half alone has not, on a window in the middle."""
+    """Smoothness of the joint value that the low half alone has not, on a window in the middle.
+
+    A high half moves less in its own byte order than in the other. Without that, two words that count would make a
+    smooth value that passes its whole range in a few reads.
+    """
     spare = np.empty(window, np.int64)
     gray = coding in (GRAY, GRAY_SWAPPED)
     sent = [of[PLAIN] for of in words]
-    moving = [j for j, row in enumerate(sent) if row.size > 2 and bool((row[1:65] != row[:64][: row.size - 1]).any())]
+    moving = [
+        j
+        for j, row in enumerate(sent)
+        if row.size > 2
+        and bool((row[1:65] != row[:64][: row.size - 1]).any())
+        and _step(words[j][coding][:HEAD]) <= _step(words[j][coding ^ 1][:HEAD])  # the other byte order
+    ]
     for i in np.flatnonzero(fast).tolist():
         row = words[i][coding]
         if row.size < 8 or not is_low(row):

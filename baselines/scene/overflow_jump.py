@@ -1,4 +1,8 @@
-"""Rollovers where a word jumps by more than half its range, on channels that look like low halves by themselves."""
+"""Rollovers where a word jumps by more than half its range, on channels that look like low halves by themselves.
+
+Source: the usual way to unwrap a counter or a phase (K. Itoh, Applied Optics 21 (1982) 2470); which channels are low
+halves is told by rules of our own.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

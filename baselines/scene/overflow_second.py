@@ -1,4 +1,7 @@
-"""Rollovers of a word that is followed by its speed: also of fast values, which jumps cannot tell from slow ones."""
+"""Rollovers of a word that is followed by its speed: also of fast values, which jumps cannot tell from slow ones.
+
+Source: our own; unwrapping (K. Itoh, Applied Optics 21 (1982) 2470) of the second difference in place of the first.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

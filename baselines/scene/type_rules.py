@@ -1,4 +1,8 @@
-"""Node types by rules of thumb on the range, spread, autocorrelation and entropy of a word."""
+"""Node types by rules of thumb on the range, spread, autocorrelation and entropy of a word.
+
+Source: conditions and thresholds of the rule classifier of github.com/rsk0305/AIbemyEYE (2025), from which this project
+started; that a half which changes at most samples is the low one is our own.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +20,7 @@ class RuleClassifier:
     """Three classes, each by three conditions: the class with most conditions met wins, first of bits, half, plain.
 
     Bits: few distinct words. Half of a value: wide and smooth. Plain: narrow, smooth, of high entropy. A half is a
-    low one if it changes at most samples, else a high one. Rules of the seed project's pre-classifier.
+    low one if it changes at most samples, else a high one.
     """
 
     unique_share: float = 0.05

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.signal import lfilter
 
-from baselines.evt import clusters, extremal_index, fit_tail
+from baselines.evt import extremal_index, fit_tail
 from scenarios.errors import InputError
 
 ALPHA = 1e-4
@@ -95,12 +95,6 @@ def test_extremal_index_of_known_processes() -> None:
     assert abs(extremal_index(np.flatnonzero(np.maximum(noise[1:], noise[:-1]) > 200)) - 0.5) < 0.03
     assert extremal_index(np.array([5])) == extremal_index(np.empty(0, np.int64)) == 1.0
     assert extremal_index(np.arange(10)) == 1.0  # all gaps are 1: equation 5 has nothing longer to compare with
-
-
-def test_clusters_split_at_the_widest_gaps() -> None:
-    times = np.concatenate([start + np.arange(5) for start in (0, 400, 900, 1300)])
-    np.testing.assert_array_equal(clusters(times), np.repeat(np.arange(4), 5))
-    np.testing.assert_array_equal(clusters(np.array([7])), [0])
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from baselines.scene.channels import channels
 from benchmarks import ceilings
+from benchmarks.entries import entries_of
+from benchmarks.evaluate import evaluate
 from benchmarks.scene_tasks import (
+    PAIRING,
     anomaly_bins,
     check_bins,
     check_events,
@@ -19,6 +23,7 @@ from benchmarks.scene_tasks import (
     pair_columns,
     stream_view,
 )
+from benchmarks.tracks import TRACKS, small
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
 from scenarios.spec import load, override, parse
@@ -31,6 +36,8 @@ KINDS = (
     "clean_sync", "phase_and_rate", "few_rollovers", "aliased", "byte_swapped", "gray_and_modulus", "twins",
     "torn_reads", "mixed_formats", "other_world_small",
 )  # fmt: skip
+BOUNDED = [f"scene/{task}{shift}" for task in ("node-type", "pairing", "bitmask") for shift in ("", "-shift")]
+SLOW = ("word-boosting", "scene-boosting", "boosting", "cut-boosting", "information", "format-search")
 
 
 def parts(arrays: Arrays, **more: Any) -> tuple[Arrays, dict[str, Any]]:
@@ -73,7 +80,47 @@ def test_the_oracles_of_structure_reach_what_the_truth_allows(name: str) -> None
     counts = mask_columns(inputs, truth, told, {})
     assert counts["fn"] == 0
     assert counts["fp"] <= 0.2 * counts["tp"]
-    assert (told["mask"] & ~truth["truth/mask"][told["channel_id"]] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["clean_sync", "carbus_like"])
+def test_the_mask_oracle_treats_idle_bits_alike_and_is_right_about_most(name: str) -> None:
+    inputs, context = scene(name, "duration_s=20")
+    truth = context["truth"]
+    told = ceilings.MaskOracle().predict(inputs, context)
+    ids = told["channel_id"]
+    moved = np.array([ceilings.moving(c) for c in channels(inputs)], np.uint16)
+    mask = truth["truth/mask"][ids]
+    np.testing.assert_array_equal(told["mask"] & moved, mask & moved)
+    assert len(set((told["mask"] | moved).tolist()) - {0xFFFF}) == 0 or (told["mask"] & ~moved == 0).all()
+    columns = mask_columns(inputs, truth, told, {})
+    for idle in (np.uint16(0), np.uint16(0xFFFF)):
+        other = mask_columns(inputs, truth, told | {"mask": moved | idle}, {})
+        assert other["both"] / other["either"] <= columns["both"] / columns["either"]
+
+
+@pytest.mark.parametrize("track", BOUNDED)
+def test_no_entry_beats_a_bound_by_identifiability(track: str) -> None:
+    of = small(TRACKS[track])
+    main, found = of.task.main, {}
+    for name in entries_of(of):
+        if name not in SLOW and entries_of(of)[name].package == "provingground":
+            result, _ = evaluate(of, name, 0)
+            assert result.status == "ok", result.reason
+            found[name] = result.scores[of.main_test][main]["value"]
+    assert len(found) >= 6
+    assert max(found.values()) <= found["oracle"] + 1e-9, found
+
+
+def test_the_bound_on_all_pairs_is_what_the_oracle_reaches_over_any_scenes() -> None:
+    sums = {name: np.zeros(len(PAIRING.metric(name).columns)) for name in ("f1_all", "cap_all")}
+    for name in ("few_rollovers", "clean_sync", "other_world_small"):
+        inputs, context = scene(name, "duration_s=12")
+        told = pair_columns(inputs, context["truth"], ceilings.PairingOracle().predict(inputs, context), {})
+        for metric, total in sums.items():
+            total += [told[column] for column in PAIRING.metric(metric).columns]
+    reached, bound = (float(PAIRING.metric(name).value(total)) for name, total in sums.items())
+    assert reached == pytest.approx(bound, abs=1e-15)
+    assert bound < 1
 
 
 def test_ungray_undoes_the_gray_code_of_every_word() -> None:
@@ -116,6 +163,20 @@ def test_the_anomaly_oracle_finds_nearly_every_event(name: str) -> None:
     assert len(hits) > 20
     assert np.mean(hits) > 0.95
     assert np.mean(np.concatenate(quiet) > 16) < 0.002
+
+
+@pytest.mark.parametrize("sd", [0.01, 0.1, 0.3, 0.7, 3.0])
+def test_rounding_to_coarse_steps_has_its_mean_and_is_never_wider_than_told(sd: float) -> None:
+    rng = np.random.default_rng(4)
+    for fraction in (-0.5, -0.3, 0.0, 0.1, 0.48):
+        off = np.floor(fraction + sd * rng.standard_normal(200_000) + 0.5) - fraction
+        mean, spread = (float(a[0]) for a in ceilings.rounded(np.array([fraction]), sd))
+        assert off.mean() == pytest.approx(mean, abs=0.01 * max(sd, 1))
+        square = ((off - mean) / spread) ** 2
+        assert square.mean() < 1.02
+        assert square.var() < 2.1
+        bins = square[:199_800].reshape(-1, 200).sum(1)
+        assert ceilings.surprise(bins, np.full(bins.size, 200)).max() < 14
 
 
 def test_repeated_words_score_where_noise_would_not_repeat_them() -> None:

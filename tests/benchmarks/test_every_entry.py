@@ -2,13 +2,14 @@
 
 import pytest
 
-from benchmarks.contract import LAWS, Trial
+from benchmarks.contract import LAWS, Trial, answers_well
 from benchmarks.entries import entries_of
 from benchmarks.tracks import TRACKS, small
 
 OWN = [t for t in TRACKS.values() if not t.id.endswith(("-shift", "-contaminated"))]
 """The others ask the same of the same entries."""
 TRIALS = {f"{t.id}-{name}": (t, name) for t in OWN for name in entries_of(t)}
+UNLABELLED = TRACKS["scene/anomaly-contaminated"]
 KEPT: dict[str, Trial] = {}
 
 
@@ -20,6 +21,12 @@ def test_contract(which: str, law: object) -> None:
         track, name = TRIALS[which]
         KEPT[which] = Trial(small(track), entries_of(track)[name], name)
     law(KEPT[which])  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", entries_of(UNLABELLED))
+def test_entries_of_anomaly_need_no_labels(name: str) -> None:
+    assert not UNLABELLED.labels
+    answers_well(Trial(small(UNLABELLED), entries_of(UNLABELLED)[name], name))
 
 
 def test_every_track_has_its_floors_and_its_ceiling() -> None:

@@ -5,16 +5,20 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as hst
 
 from benchmarks import board as bd
 from benchmarks import leaderboard as lb
-from benchmarks import pages
+from benchmarks import pages, pictures
+from benchmarks import statistics as st
 from benchmarks.track import Metric, Result, SetOf, Task, Test, Track
 from scenarios.errors import InputError
 
@@ -182,7 +186,7 @@ def test_page(results: Path) -> None:
 
 def test_differences_to_the_best(results: Path) -> None:
     found = _first(results)
-    gap = bd.difference(found, found.ranked[1], found.ranked[0])
+    gap = bd.difference(found.ranked[1], found.ranked[0])
     assert gap
     assert (gap.value, gap.low, gap.high) == pytest.approx((-0.1, -0.1, -0.1))  # the spread is shared, so it cancels
     assert gap.p < 0.01
@@ -250,6 +254,9 @@ def test_a_kind_that_cannot_be_scored_is_told(results: Path) -> None:
     text = pages.page(_first(results))
     assert "(1 of 2 kinds)" in next(line for line in text.splitlines() if "| half |" in line)
     assert "for some entry: hard 6." in text
+    gap = bd.difference(found, next(s for s in _first(results).ranked if s.name == "best"))
+    assert gap
+    assert gap.value == pytest.approx(-0.2)  # on the kind that both can score
 
 
 def test_an_entry_of_another_package(results: Path) -> None:
@@ -259,20 +266,9 @@ def test_an_entry_of_another_package(results: Path) -> None:
     assert "| 1 | plugged (from their-package) |" in pages.page(found)
 
 
-def test_a_capped_entry_may_answer_fewer(results: Path) -> None:
-    _put(results, _result(TRACK, "slow", capped="3 recordings a kind"), _rows(0.65, n=3))
-    found = _first(results)
-    slow = next(s for s in found.ranked if s.name == "slow")
-    assert slow.recordings == (6, 12)
-    assert "slow (capped: 3 recordings a kind)" in pages.page(found)
-    assert "(6 of 12 recordings)" in pages.page(found)
-    assert found.comparison
-    assert "slow" not in found.comparison.ranks
-    gap = bd.difference(found, slow, found.ranked[0])
-    assert gap
-    assert gap.low == pytest.approx(gap.high, abs=0.1)
-    _put(results, _result(TRACK, "slow", 1, capped="3 recordings a kind"), _rows(0.65, n=2))
-    assert _left(results)["slow", "1"].endswith("than seed 0")
+def test_a_capped_entry_is_marked(results: Path) -> None:
+    _put(results, _result(TRACK, "slow", capped="16 channels"), _rows(0.65))
+    assert "| 2 | slow (capped: 16 channels) |" in pages.page(_first(results))
 
 
 def test_no_interval_from_one_recording(results: Path, tmp_path: Path) -> None:
@@ -297,15 +293,118 @@ def test_lower_is_better(results: Path) -> None:
     assert np.isnan(found.way(1.0))  # floor and ceiling are alike
 
 
-def test_over_tracks(results: Path) -> None:
-    (tracks, found), *rest = _board(results).across
-    assert tracks == ("scene/toy", "scene/toy-shift")
-    assert list(found.ranks) == ["best", "good", "weak"]
-    assert not rest
-    fewer = replace(TRACK, id="scene/third")
-    for entry in ("weak", "good"):
-        _put(results, _result(fewer, entry), _rows(LEVELS[entry]))
-    assert [t for t, _ in _board(results, TRACKS | {fewer.id: fewer}).across] == [tracks]
+def _tracks(*tasks: str) -> dict[str, Track]:
+    """Tracks that ask different questions, and a shift of the first."""
+    made = [replace(TRACK, id=f"scene/{name}", task=replace(TASK, name=name)) for name in tasks]
+    return {t.id: t for t in [*made, replace(made[0], id=f"{made[0].id}-shift")]}
+
+
+def test_over_tracks(results: Path, tmp_path: Path) -> None:
+    """A track and its shift count once, and what nothing could ever be told apart by is left out, in words."""
+    assert _board(results).across == ()
+    for count, vacuous in ((2, True), (3, False)):
+        tracks = _tracks("toy", "second", "third")
+        shown = dict(list(tracks.items())[:count]) | {"scene/toy-shift": tracks["scene/toy-shift"]}
+        for track in shown.values():
+            for entry, level in LEVELS.items():
+                _put(results, _result(track, entry), _rows(level))
+        board = _board(results, shown)
+        ((names, found),) = board.across
+        assert names == ("scene/toy", "scene/second", "scene/third")[:count]
+        assert list(found.ranks) == ["best", "good", "weak"]
+        assert found.vacuous == vacuous
+        (tmp_path / "README.md").write_text(README)
+        written = lb.write(board, tmp_path / "out", tmp_path / "README.md")
+        assert ("across-1.svg" in {p.name for p in written}) == ("across-1.svg" in pages.index(board)) == (not vacuous)
+    line = "which rank the same entries: over 2 tracks average ranks of 3 entries differ at 5 % from 2.34 on, and 2 is"
+    board = _board(results, {name: t for name, t in shown.items() if name != "scene/third"})
+    assert line in pages.index(board)
+    lb.write(board, tmp_path / "out", tmp_path / "README.md")
+    assert not (tmp_path / "out" / "across-1.svg").exists()  # of the last time
+
+
+def test_only_entries_that_tracks_share_are_compared(results: Path) -> None:
+    tracks = _tracks("toy", "second", "third")
+    for track in tracks.values():
+        for entry in ("weak", "good") if track.id == "scene/third" else LEVELS:
+            _put(results, _result(track, entry), _rows(LEVELS[entry]))
+    assert [names for names, _ in _board(results, tracks).across] == [("scene/toy", "scene/second")]
+
+
+def test_a_track_of_few_units_has_no_diagram(results: Path, tmp_path: Path) -> None:
+    for entry in LEVELS:
+        _put(results, _result(TRACK, entry), _rows(LEVELS[entry], n=1))
+    found = _first(results)
+    assert found.comparison
+    assert found.comparison.vacuous
+    text = pages.page(found)
+    assert "No critical-difference diagram: over 2 kinds average ranks of 3 entries differ" in text
+    assert "cd.svg" not in text
+
+
+def test_better_than_the_ceiling(results: Path) -> None:
+    """A ceiling that is no bound is shown, with where and by how much."""
+    line = "No entry or floor is better than the ceiling, in the mean or on a kind"
+    assert line in pages.page(_first(results))
+    gains = {"hard": 0.3, "easy": -0.1, "other": 0.0}
+    _put(results, _result(TRACK, "bold"), [row | {"x": row["x"] + gains[row["kind"]]} for row in _rows(0.9)])
+    found = _first(results)
+    assert [(s.name, kind, round(gap.value, 6)) for s, kind, gap in bd.above_ceiling(found)] == [
+        ("bold", "", 0.1), ("bold", "hard", 0.3)
+    ]  # fmt: skip
+    text = pages.page(found)
+    assert line not in text
+    assert "`bold` in the mean by 0.100 [0.100, 0.100], on hard by 0.300 [0.300, 0.300]." in text
+    lower = replace(TRACK, task=replace(TASK, main="alarms"))
+    assert bd.above_ceiling(bd.track_board(results, lower, _fresh)) == []
+    _put(results, _result(TRACK, "few"), [row | {"alarms": row["alarms"] / 2} for row in _rows(0.5)])
+    assert {s.name for s, _, _ in bd.above_ceiling(bd.track_board(results, lower, _fresh))} == {"few"}
+
+
+def test_what_entries_are_and_what_made_them(results: Path) -> None:
+    record = {"commit": "a" * 40, "dirty": False, "python": "3.11.9", "system": "Linux", "machine": "x86_64",
+              "cpu": "Some CPU", "packages": {"numpy": "2.1.0", "scipy": "1.14.0"}}  # fmt: skip
+    for entry in LEVELS:
+        _put(results, _result(TRACK, entry, record=record), _rows(LEVELS[entry]))
+    for seed in range(3):
+        changed = record | {"commit": "b" * 40, "dirty": True, "packages": {"numpy": "2.2.0"}}
+        told = _result(
+            TRACK, "drawn", seed, about="Draws | lots.", chosen={"base": 2.0 if seed else 4.0}, record=changed
+        )
+        _put(results, told, _rows(0.65, seed))
+    text = pages.page(_first(results))
+    assert "| drawn | Draws \\| lots. | provingground | 1 | base 2.0 (2), 4.0 (1) |" in text
+    assert "| best | A toy. | provingground | 1 | - |" in text
+    line = next(line for line in text.splitlines() if line.startswith("9 results made with: "))
+    assert f"commit {'a' * 12} (6), {'b' * 12} with changes (3); simulators scene " in line
+    assert line.endswith("; Python 3.11.9; packages numpy 2.1.0 or 2.2.0, scipy 1.14.0; machine Linux x86_64 Some CPU.")
+
+
+def test_how_far_intervals_can_be_trusted(results: Path, tmp_path: Path) -> None:
+    text = pages.page(_first(results))
+    assert "from 6 recordings a kind" in text
+    told = [f"{100 * st.coverage(counts):.0f} % " for counts in ((6, 6), (6,))]
+    assert f"hold the truth in {told[0]}of cases for the mean over 2 kinds and in {told[1]}for one kind of 6" in text
+    _put(tmp_path / "one", _result(TRACK, "best"), _rows(0.5, n=1))
+    assert "hold the truth" not in pages.page(_first(tmp_path / "one"))
+
+
+def test_reasons_of_the_runner_are_told(results: Path) -> None:
+    """A second seed of an entry that draws no more, and a result that lacks recordings which are there now."""
+    for seed in range(2):
+        _put(results, _result(TRACK, "drawn", seed), _rows(0.65, seed))
+    _put(results, _result(TRACK, "early"), _rows(0.5))
+
+    def stale(result: Result, track: Track) -> str:
+        if result.deterministic and result.seed:
+            return "declared deterministic: seed 0 is its only run"
+        return "made without set 'real', which is there now" if result.entry == "early" else ""
+
+    found = _first(results, stale)
+    assert next(s for s in found.ranked if s.name == "drawn").main.seeds == 1
+    text = pages.page(found)
+    assert "| drawn | 1 | out of date: declared deterministic: seed 0 is its only run |" in text
+    assert "| early | 0 | out of date: made without set 'real', which is there now |" in text
 
 
 def test_no_results_at_all(tmp_path: Path) -> None:
@@ -342,9 +441,16 @@ def test_files_are_the_same_each_time(results: Path, tmp_path: Path) -> None:
     for _ in range(2):
         written = lb.write(_board(results), tmp_path / "docs" / "board", readme)
         kept.append({p.name: p.read_bytes() for p in [*written, readme]})
-    assert kept[0] == kept[1]
+    again = tmp_path / "again"
+    for path in sorted(results.rglob("*.*"), reverse=True):  # written in another order, at another time
+        target = again / path.relative_to(results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    written = lb.write(_board(again), tmp_path / "docs" / "board", readme)
+    kept.append({p.name: p.read_bytes() for p in [*written, readme]})
+    assert kept[0] == kept[1] == kept[2]
     assert set(kept[0]) == {
-        "README.md", "across-1.svg", "scene.csv", "scene.parquet", "scene.json",
+        "README.md", "scene.csv", "scene.parquet", "scene.json",
         *(f"scene-{name}{end}" for name in ("toy", "toy-shift")
           for end in (".md", "-scores.svg", "-cost.svg", "-cd.svg")),
     }  # fmt: skip
@@ -361,9 +467,12 @@ def test_readme(results: Path, tmp_path: Path) -> None:
     assert text.endswith(f"\n\n{lb.END}\n\nThe rest.\n")
     assert "old" not in text
     row = next(line for line in text.splitlines() if line.startswith("| [scene/toy]"))
-    assert row.startswith("| [scene/toy](docs/board/scene-toy.md) | right | best | 0.698 [0.684, 0.714] |")
-    assert row.endswith(" | 0.298 | 0.898 | 67 % | 0.350 |")
-    assert "| track | metric | best entry | score [low, high] | floor | ceiling | way | shifted |" in text
+    assert row == (
+        "| [scene/toy](docs/board/scene-toy.md) | right, matched | best | 0.698 [0.684, 0.714] | 1 to 1 of 3 | "
+        "one-liner: 0.298 [0.284, 0.314] | 0.898 [0.884, 0.914] | shifted: 0.350 [0.350, 0.350] | hard: 0.646 |"
+    )
+    head = next(line for line in text.splitlines() if line.startswith("| track |"))
+    assert head.count("|") == row.count("|")
     assert "Made by `python -m benchmarks.leaderboard`" in text
     for link in ("docs/board/scene-toy.md", "docs/board/README.md"):
         assert link in text
@@ -379,6 +488,14 @@ def test_readme_without_markers(results: Path, tmp_path: Path, text: str) -> Non
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "docs").exists()
     assert readme.read_text() == text
+
+
+def test_readme_of_a_shift(results: Path) -> None:
+    """Where the shifted test ranks, the matched one stands in the other column."""
+    track = replace(TRACK, main_test="shifted")
+    row = next(line for line in pages.summary(_board(results, {track.id: track}), "") if "scene/toy" in line)
+    assert "| right, shifted | best | 0.350 [0.350, 0.350] |" in row
+    assert row.endswith("| matched: 0.698 [0.684, 0.714] | other: 0.350 |")
 
 
 def test_tables(results: Path, tmp_path: Path) -> None:
@@ -418,6 +535,14 @@ def test_names_are_text(results: Path) -> None:
     assert _first(results).ranked[0].name == "$a_b$"
 
 
+@given(hst.lists(hst.floats(0, 1), min_size=1, max_size=9), hst.floats(0.01, 0.1))
+def test_names_in_pictures_lie_apart(places: list[float], gap: float) -> None:
+    found = pictures.spread(sorted(places, reverse=True), gap)
+    assert all(a - b >= gap - 1e-9 for a, b in pairwise(found))
+    assert found[-1] >= 0
+    assert pictures.spread(found, gap / 2) == found  # what is apart is not moved
+
+
 def _installed(monkeypatch: pytest.MonkeyPatch, reason: str = "") -> None:
     monkeypatch.setitem(sys.modules, "benchmarks.tracks", SimpleNamespace(TRACKS=TRACKS))
     monkeypatch.setitem(sys.modules, "benchmarks.run", SimpleNamespace(stale=lambda result, track: reason))
@@ -431,7 +556,7 @@ def test_command(
     readme.write_text(README)
     places = ["--results", str(results), "--out", str(tmp_path / "out"), "--readme", str(readme)]
     assert lb.main([*places, "--domain", "scene"]) == 0
-    assert capsys.readouterr().out.startswith("2 tracks, 6 places, 0 results left off: 13 files in ")
+    assert capsys.readouterr().out.startswith("2 tracks, 6 places, 0 results left off: 12 files in ")
     assert (tmp_path / "out" / "scene-toy.md").is_file()
     _installed(monkeypatch, "what it depends on has changed")
     assert lb.main(places) == 0

@@ -128,6 +128,23 @@ def test_overflows() -> None:
     assert (columns["tp"], columns["fp"], columns["fn"]) == (1, 2, 1)
 
 
+def test_one_recording_with_a_flood_of_false_events_is_one_recording() -> None:
+    inputs, truth = scene(samples=20_000), truth_of()
+    right = {"channel_id": np.array([1, 1]), "sample": np.array([10, 50]), "sign": np.array([1, -1])}
+    n = 20_000
+    flood = {"channel_id": np.full(n, 4), "sample": np.arange(n), "sign": np.ones(n, int)}
+    columns = [tasks.overflow_columns(inputs, truth, told, {}) for told in (right, right, flood)]
+    assert value(tasks.OVERFLOW, "event_f1", *columns) == pytest.approx(2 / 3)
+    assert value(tasks.OVERFLOW, "event_f1_pooled", *columns) < 1e-3
+    # without a true event there is no F1; what is told is false all the same
+    none = truth_of(overflow_pair=[], overflow_sample=[], overflow_wraps=[])
+    empty = tasks.overflow_columns(inputs, none, flood, {})
+    assert np.isnan(value(tasks.OVERFLOW, "event_f1", empty))
+    assert value(tasks.OVERFLOW, "precision", empty) == 0
+    assert value(tasks.OVERFLOW, "event_f1", columns[0], empty) == 1
+    assert value(tasks.OVERFLOW, "precision", columns[0], empty) < 1e-3
+
+
 def test_anomalies() -> None:
     inputs, truth = scene(samples=300), truth_of()
     labels = np.zeros(300, bool)
@@ -162,6 +179,31 @@ def test_events_are_told_apart_by_their_own_channel() -> None:
     columns = tasks.anomaly_columns(scene(), truth, {"score": score}, {"threshold": 0.5, "rare": 0.5})
     assert value(tasks.ANOMALY, "found_across", columns) == 1
     assert value(tasks.ANOMALY, "found_single", columns) == 0
+
+
+def test_the_channel_of_an_event_is_the_one_that_scores_highest_in_its_bins() -> None:
+    truth = truth_of(
+        anomaly_channel=[0, 1, 2, 4], anomaly_start=[10, 40, 41, 60], anomaly_end=[12, 42, 44, 62],
+        anomaly_group=[0, 1, 1, 2],
+    )  # fmt: skip
+    scores, calibration = np.zeros((6, 100)), {"threshold": 0.5, "rare": 0.5}
+    scores[0, 11], scores[3, 11], scores[5, 20] = 2.0, 1.0, 9.0  # right; what is outside of the event does not matter
+    scores[2, 43] = 1.0  # either channel will do
+    scores[3, 60] = scores[4, 61] = 1.0  # a tie
+    told = {"score": scores.max(0), "channel_id": np.arange(6), "channel_score": scores}
+    tasks.check_bins(scene(), told)
+    columns = tasks.anomaly_columns(scene(), truth, told, calibration)
+    assert value(tasks.ANOMALY, "channel_hit", columns) == pytest.approx(2.5 / 3)
+    order = np.array([3, 5, 0, 4, 1, 2])
+    other = told | {"channel_id": order, "channel_score": scores[order]}
+    assert tasks.anomaly_columns(scene(), truth, other, calibration) == columns
+    constant = told | {"channel_score": np.zeros((6, 100))}
+    columns = tasks.anomaly_columns(scene(), truth, constant, calibration)
+    assert value(tasks.ANOMALY, "channel_hit", columns) == pytest.approx((1 + 2 + 1) / 6 / 3)
+    some = told | {"channel_id": np.array([5]), "channel_score": scores[5:]}
+    assert value(tasks.ANOMALY, "channel_hit", tasks.anomaly_columns(scene(), truth, some, calibration)) == 0
+    columns = tasks.anomaly_columns(scene(), truth, {"score": scores.max(0)}, calibration)
+    assert np.isnan(value(tasks.ANOMALY, "channel_hit", columns))
 
 
 def stream(n: int = 3000) -> dict[str, np.ndarray]:
@@ -218,6 +260,8 @@ def test_thresholds_of_drift_keep_their_promise_on_what_they_saw() -> None:
         (tasks.check_events, {"channel_id": np.array([1]), "sample": np.array([1, 2]), "sign": np.array([1])},
          "'sample' must have shape (1); it has (2,)"),
         (tasks.check_bins, {"score": np.full(100, np.inf)}, "'score' must be finite; 100 of 100 are not"),
+        (tasks.check_bins, {"score": np.zeros(100), "channel_id": np.ones(2, int), "channel_score": np.zeros((2, 100))},
+         "'channel_id' must name each channel once at most; one is named twice"),
         (tasks.check_bins, {"score": np.zeros(99)}, "'score' must have shape (100); it has (99,)"),
         (tasks.check_bins, {"score": np.full(100, "a")}, "'score' must be numbers"),
     ],

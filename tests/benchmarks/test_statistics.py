@@ -155,6 +155,19 @@ def test_interval_covers() -> None:
     assert 175 <= held <= 198
 
 
+@pytest.mark.parametrize("n", [4, 8, 32])
+def test_coverage_against_theory(n: int) -> None:
+    """Of one kind: nearly that of 1.96 standard errors whose variance lacks n/(n-1), under Student's t."""
+    theory = 1 - 2 * stats.t.sf(1.96 * np.sqrt((n - 1) / n), n - 1)
+    assert s.coverage((n,)) == pytest.approx(theory, abs=0.025)
+
+
+def test_coverage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    s.main()
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.split()[0] == "8")
+    assert row.split()[1::2] == [f"{100 * s.coverage((8,) * kinds):.1f}" for kinds in (1, 3, 9)]
+
+
 def test_interval_takes_infinite_draws() -> None:
     assert s.interval(np.array([1.0, np.inf, np.nan, np.inf])) == (1.0, np.inf)
     assert np.isnan(s.interval(np.array([np.nan]))).all()
@@ -209,8 +222,42 @@ def test_seeds_that_cannot_be_scored() -> None:
     found = s.over_seeds([_score(np.array([0.5, 0.7]), kinds), _score(np.full(2, np.nan), kinds)])
     assert found.value == pytest.approx(0.6)
     assert np.isnan(found.sd)
-    assert found.unscored == ("a",)
+    assert found.unscored == ()
     assert np.isnan(s.over_seeds([_score(np.full(2, np.nan), kinds)] * 2).value)
+    assert s.over_seeds([_score(np.full(2, np.nan), kinds)] * 2).unscored == ("a",)
+
+
+rows_of_seeds = hnp.arrays(
+    np.float64, st.tuples(st.integers(2, 4), st.just(6)), elements=st.one_of(st.just(np.nan), st.floats(0, 1, width=32))
+)
+
+
+@given(rows_of_seeds)
+def test_seeds_agree_with_themselves(table: np.ndarray) -> None:
+    """Whatever each seed can score, value, kinds, unscored kinds and draws tell the same story."""
+    kinds = ["a", "a", "b", "b", "c", "c"]
+    seeds = [_score(x, kinds, count=40) for x in table]
+    found = s.over_seeds(seeds)
+    assert set(found.unscored) == {k for k in "abc" if all(k in x.unscored for x in seeds)}
+    assert set(found.unscored) == {k for k in "abc" if np.isnan(found.kinds[k])}
+    assert set(found.unscored) == set("abc") - found.kind_draws.keys()
+    scored = [found.kinds[k] for k in "abc" if k not in found.unscored]
+    assert np.isnan(found.value) if not scored else found.value == pytest.approx(np.mean(scored))
+    for k in found.kind_draws:
+        assert found.kinds[k] == pytest.approx(np.mean([x.kinds[k] for x in seeds if k not in x.unscored]))
+    if scored:
+        np.testing.assert_allclose(found.draws, np.mean(list(found.kind_draws.values()), 0))
+        assert found.worst == min(scored) == found.kinds[found.worst_kind]
+
+
+def test_spread_over_seeds_that_score_the_same_kinds() -> None:
+    """A seed that cannot score the hard kind is not better for it."""
+    kinds = ["easy", "easy", "hard", "hard"]
+    whole = [_score(np.array([0.9, 0.9, 0.1, 0.1]) + gain, kinds) for gain in (0.0, 0.02)]
+    found = s.over_seeds([*whole, _score(np.array([0.91, 0.91, np.nan, np.nan]), kinds)])
+    assert found.value == pytest.approx(np.mean([0.91, 0.11]))
+    assert found.sd == pytest.approx(np.std([0.5, 0.52], ddof=1))
+    assert found.seeds == 3
 
 
 def test_ranks() -> None:
@@ -287,6 +334,16 @@ def test_compare_leaves_out_units_with_nan() -> None:
         s.compare({"a": np.array([1, np.nan]), "b": np.array([np.nan, 2.0])})
     with pytest.raises(InputError, match="two methods"):
         s.compare({})
+
+
+def test_two_units_tell_nothing_apart() -> None:
+    """Not even three methods in the same order on both: their average ranks lie 2 apart, and 2.34 is needed."""
+    table = np.array([[3.0, 3.0, 3.0], [2.0, 2.0, 2.0], [1.0, 1.0, 1.0]])
+    two, three = (s.compare({f"m{i}": row[:n] for i, row in enumerate(table)}) for n in (2, 3))
+    assert two.vacuous
+    assert two.cliques == (("m0", "m1", "m2"),)
+    assert not three.vacuous
+    assert three.cliques == (("m0", "m1"), ("m1", "m2"))
 
 
 def test_compare_of_equals() -> None:

@@ -211,6 +211,14 @@ def test_signed_words_around_zero_and_bits_are_no_low_halves() -> None:
     assert floors.EveryJump().predict(inputs, {})["sample"].size > 10
 
 
+def test_two_words_that_count_are_no_halves_with_their_bytes_swapped() -> None:
+    rng, time = np.random.default_rng(3), np.arange(8000)
+    flags = [np.repeat(rng.integers(0, 64, 80), 100) for _ in range(2)]
+    one, other = ((time + first) % 64 << 6 | own for first, own in zip((0, 40), flags, strict=True))
+    # read with bytes swapped, both pass a quarter of their range a sample, as would a value of 32 bits in four
+    assert not CarryConfirmed().predict(inputs_of((2000, [one, other])), {})["sample"].size
+
+
 def test_lost_words_delay_events_and_make_none() -> None:
     value = 13_000 * np.arange(400)
     came = np.random.default_rng(1).random((1, 400)) > 0.1
