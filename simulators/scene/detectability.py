@@ -23,22 +23,10 @@ a word) can do better on one channel, and with a few windows it is coarse.
 
 import numpy as np
 
+from simulators.scene.kernels.windows import features
+
 MARGIN = 2
 REFERENCES = 200
-
-
-def features(words: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """The six features of each window, shape (windows, 6).
-
-    words: shape (windows, samples) uint16, at least 3 samples; numbers: the same as float64 numbers.
-    """
-    step = (words[:, 1:] - words[:, :-1]).view(np.int16)
-    pace = np.abs(step.astype(np.int32))
-    curve = np.abs((step[:, 1:] - step[:, :-1]).astype(np.int32))
-    flips = np.bitwise_count(words[:, 1:] ^ words[:, :-1])
-    return np.stack(
-        [numbers.mean(1), np.ptp(numbers, axis=1), pace.max(1), pace.mean(1), curve.mean(1), flips.mean(1)], axis=1
-    )
 
 
 def extremeness(found: np.ndarray, clean: np.ndarray) -> np.ndarray:
@@ -59,9 +47,9 @@ def detectability(row: np.ndarray, clean: np.ndarray, start: int, end: int, sign
     first = max(0, min(first, last - 3))
     length = max(3, last - first)
     at = np.unique(np.linspace(0, row.size - length, REFERENCES).astype(np.int64))
-    every = np.lib.stride_tricks.sliding_window_view(clean, length)[at]
-    windows = np.concatenate([row[first : first + length][None], every])
-    numbers = (windows.view(np.int16) if signed else windows).astype(np.float64)
-    told = features(windows, numbers)
+    flip = np.uint16(0x8000 if signed else 0)
+    told = np.empty((at.size + 1, 6))
+    features(row, np.array([first]), length, flip, told[:1])
+    features(clean, at, length, flip, told[1:])
     score = extremeness(told, told[1:])
     return float(np.mean(score[1:] < score[0]) + 0.5 * np.mean(score[1:] == score[0]))

@@ -2,21 +2,39 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scenarios.errors import InputError
 from scenarios.schema import Arrays, check
 from scenarios.spec import load, parse
 from simulators.run import key_of
 from simulators.scene import SCHEMA, SceneSpec, inject, simulate_arrays
-from simulators.scene.detectability import detectability, extremeness, features
+from simulators.scene.detectability import detectability, extremeness
+from simulators.scene.kernels.windows import features
 from simulators.scene.spec import ACROSS_KINDS, ANOMALY_KINDS, ON_REQUEST, Anomalies
 
 
 def test_features_of_a_window_by_hand() -> None:
-    words = np.array([[65534, 65535, 1, 1]], np.uint16)  # steps of 1, 2 and 0 modulo 2^16
-    level, spread, leap, pace, roughness, changes = features(words, words.view(np.int16).astype(float))[0]
+    words = np.array([9, 65534, 65535, 1, 1], np.uint16)  # from the second: steps of 1, 2 and 0 modulo 2^16
+    found = np.empty((1, 6))
+    features(words, np.array([1]), 4, np.uint16(0x8000), found)
+    level, spread, leap, pace, roughness, changes = found[0]
     assert (level, spread, leap, pace, roughness) == (-0.25, 3.0, 2.0, 1.0, 1.5)
     assert changes == (1 + 15 + 0) / 3
+
+
+@given(st.lists(st.integers(0, 65535), min_size=3, max_size=40), st.booleans())
+def test_features_are_those_of_numpy(words: list[int], signed: bool) -> None:
+    window = np.array(words, np.uint16)
+    number = (window.view(np.int16) if signed else window).astype(float)
+    step = np.diff(window).view(np.int16)
+    flips = np.bitwise_count(window[1:] ^ window[:-1])
+    wanted = [number.mean(), np.ptp(number), np.abs(step.astype(int)).max(), np.abs(step.astype(int)).mean(),
+              np.abs(np.diff(step).astype(int)).mean(), flips.mean()]  # fmt: skip
+    found = np.empty((1, 6))
+    features(window, np.array([0]), window.size, np.uint16(0x8000 * signed), found)
+    np.testing.assert_array_equal(found[0], wanted)
 
 
 def test_extremeness_uses_the_median_deviation_then_the_standard_one_then_one() -> None:
