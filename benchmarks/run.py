@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -149,8 +150,6 @@ def prepare(chosen: Sequence[Track], sets: Path | None, workers: int) -> dict[st
 
 def run_jobs(jobs: Sequence[Job], workers: int, reasons: dict[str, str]) -> int:
     """Run jobs, `workers` at once, each in a process; returns how many did not end well."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")
     left = [job for job in jobs if job.force or _missing(job)]
     if len(left) < len(jobs):
@@ -168,7 +167,8 @@ def run_jobs(jobs: Sequence[Job], workers: int, reasons: dict[str, str]) -> int:
                     continue
                 _clear(job)
                 process = context.Process(target=_work, args=(job,), daemon=True)
-                process.start()
+                with _one_thread():
+                    process.start()
                 running[process] = (job, time.monotonic())
             for process, (job, began) in list(running.items()):
                 process.join(0.05)
@@ -193,6 +193,18 @@ def run_jobs(jobs: Sequence[Job], workers: int, reasons: dict[str, str]) -> int:
         for process in running:
             process.kill()
     return failed
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that start meanwhile compute on one thread; this one, whose threads may run already, stays as it is."""
+    added = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def _clear(job: Job) -> None:
