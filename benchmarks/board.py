@@ -180,6 +180,7 @@ class Standing:
     by_seed: Mapping[int, Mapping[str, Mapping[str, st.Score]]]
     main: st.Score
     cost: Mapping[str, float]
+    """Mean over seeds; what no result tells is left out."""
     alone: np.ndarray = field(repr=False)
     """(n,) main metric of each recording of the main test by itself, mean over seeds."""
     rank: st.Rank | None = None
@@ -326,11 +327,12 @@ def _scores(track: Track, run: Run, drawn: dict[tuple[str, ...], np.ndarray]) ->
 
 def _cost(results: Sequence[Result]) -> dict[str, float]:
     """Mean over seeds, but the largest memory."""
-    names = dict.fromkeys(name for result in results for name in result.cost)
-    return {
-        name: float((np.max if name == "peak_bytes" else np.mean)([r.cost[name] for r in results if name in r.cost]))
-        for name in names
-    }
+    told: dict[str, list[float]] = {}
+    for result in results:
+        for name, value in result.cost.items():
+            if value is not None:
+                told.setdefault(name, []).append(value)
+    return {name: float((np.max if name == "peak_bytes" else np.mean)(own)) for name, own in told.items()}
 
 
 def difference(a: Standing, b: Standing, kind: str = "") -> st.Difference | None:

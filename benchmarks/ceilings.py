@@ -28,7 +28,9 @@ HOW: dict[str, str] = {
     "node-type": "An upper bound by identifiability for answers that give all channels that never change one type: "
     "those that change are right, the others are all given the type that is most frequent among them in the "
     "recording. A prior by recording length or rate may do a little better on the latter. That every channel that "
-    "changes can be told is not proven.",
+    "changes can be told is not proven. There is no likelihood-ratio oracle: the law of a word given its type is a "
+    "mixture over processes, codings and ranges, and over the latent paths behind them (a high half is a path divided "
+    "by 65,536 and rounded down), whose integral has no closed form and which are shared with other words.",
     "pairing": "An upper bound by identifiability: the pairs whose high half changes, with their coding, and no other. "
     "On visible pairs that is 1; over all pairs it is 2V/(V+N) for V visible of N, exactly. Not reachable in full: "
     "few rollovers agree by chance, and float32 halves have no carry. Copies of a half are one class, so that any "
@@ -42,7 +44,9 @@ HOW: dict[str, str] = {
     "times, and sees the words. Nearest unwrapping of the low half, led by the high half where the value moves by more "
     "than a quarter of its modulus a sample. A joint smoothing of both halves would settle more of the fast values "
     "read by two clocks.",
-    "anomaly": "Near-optimal in practice, not proven a bound, and no likelihood ratio: events have no law here. The "
+    "anomaly": "Near-optimal in practice, not proven a bound, and no likelihood ratio: under an event the likelihood "
+    "is an integral over its kind, channel, start, length and size, and many kinds act before rounding, packing and "
+    "rollover, or copy what came before, so that it has no closed form. Only the normal side of the ratio is used: the "
     "recording is made again without events and without sensor noise; squared residuals of each channel and bin are "
     "tested as a chi-square (Wilson and Hilferty's normal root), repeated words by Chernoff's bound on their chance, "
     "and words that the law does not allow score above all. Approximations: coarse rounding is widened until its "

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
 
 from baselines.scene.channels import BIN_S
 from benchmarks.entries import entry_of
-from benchmarks.evaluate import LONGEST, Clock, answers, context_of, rng_of, split_of
+from benchmarks.evaluate import LONGEST, Clock, answers, calibrate, context_of, rng_of, split_of
 from benchmarks.guard import entry_at_work
 from benchmarks.sets import Recordings, Source, Stored, find
 from benchmarks.track import Context, Declared, Entry, Inputs, Prediction, SetOf, Test, Track, Truth
@@ -104,16 +104,19 @@ class Trial:
             return (self.entry if entry is None else entry).predict(asked.inputs if inputs is None else inputs, context)
 
     def columns(self, inputs: Inputs, truth: Truth, told: Prediction) -> Mapping[str, float]:
-        """The checked answer's figures, at a threshold that all laws share."""
+        """The checked answer's figures, at the thresholds of the validation split."""
         self.track.task.check(inputs, told)
-        return self.track.task.columns(inputs, truth, told, _Calibration())
+        return self.track.task.columns(inputs, truth, told, self.calibration)
 
+    @cached_property
+    def calibration(self) -> Mapping[str, Any]:
+        """What the task settles on the fitted entry's answers to the validation split."""
+        return calibrate(self.track, self.declared, self.entry, self.sources)
 
-class _Calibration(dict[str, float]):
-    """Every threshold is 0."""
-
-    def __missing__(self, key: str) -> float:
-        return 0.0
+    def alike(self, asked: Asked, inputs: Inputs, told: Prediction) -> None:
+        """Raises AssertionError where an answer to changed inputs scores otherwise, or scores bins otherwise."""
+        _same_scores(asked.told, told)
+        _same_figures(self.columns(*asked[2:]), self.columns(inputs, asked.truth, told))
 
 
 def answers_well(trial: Trial) -> None:
@@ -153,7 +156,7 @@ def inputs_are_left_alone(trial: Trial) -> None:
 
 
 def permuted_channels(trial: Trial) -> None:
-    """The order in which channels come does not change the figures."""
+    """The order in which channels come changes neither the figures nor the scores of bins."""
     if trial.declared.oracle:
         return
     rng = np.random.default_rng(1)
@@ -161,12 +164,11 @@ def permuted_channels(trial: Trial) -> None:
         if "inputs/score" in asked.inputs:
             return
         mixed = _by_channel(asked.inputs, lambda n: rng.permutation(n))
-        again = trial.ask(asked, mixed)
-        _same_figures(trial.columns(*asked[2:]), trial.columns(mixed, asked.truth, again))
+        trial.alike(asked, mixed, trial.ask(asked, mixed))
 
 
 def shifted_ids(trial: Trial) -> None:
-    """Other channel numbers, in the same order, do not change the figures."""
+    """Other channel numbers, in the same order, change neither the figures nor the scores of bins."""
     if trial.declared.oracle:
         return
     for asked in trial.recordings():
@@ -176,7 +178,7 @@ def shifted_ids(trial: Trial) -> None:
         again = dict(trial.ask(asked, moved))
         for name in {"channel_id", "msb", "lsb"} & set(again):
             again[name] = np.asarray(again[name]) - SHIFT
-        _same_figures(trial.columns(*asked[2:]), trial.columns(asked.inputs, asked.truth, again))
+        trial.alike(asked, asked.inputs, again)
 
 
 def odd_channels(trial: Trial) -> None:
@@ -278,6 +280,19 @@ def _same_figures(one: Mapping[str, float], other: Mapping[str, float]) -> None:
     assert set(one) == set(other)
     for name, value in one.items():
         np.testing.assert_allclose(other[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def _same_scores(told: Prediction, again: Prediction) -> None:
+    """Scores of bins, and those of channels by their id, are close: sums may run in another order."""
+    for name in ("score", "channel_score") if "score" in told else ():
+        if name in told:
+            one, other = (_by_id(a, name) for a in (told, again))
+            np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def _by_id(told: Prediction, name: str) -> np.ndarray:
+    scores = np.asarray(told[name], float)
+    return scores[np.argsort(told["channel_id"])] if name == "channel_score" else scores
 
 
 def _kept(arrays: Mapping[str, np.ndarray], writeable: bool = True) -> dict[str, np.ndarray]:

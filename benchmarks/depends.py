@@ -13,24 +13,23 @@ from typing import Any
 
 from benchmarks.track import Declared, Track
 
-SCORING = tuple(
-    f"benchmarks.{name}" for name in ("metrics", "ranges", "scene_tasks", "ceilings", "evaluate", "sets", "statistics")
-)
-"""Modules that turn recordings into answers, choices of a grid, and columns."""
+RUNNING = ("benchmarks.evaluate", "benchmarks.sets", "benchmarks.statistics")
+"""Modules that turn recordings into answers and choices of a grid; of what they import nothing counts."""
+DECLARING = ("benchmarks.track", "benchmarks.tracks", "benchmarks.entries")
+"""Modules that compute no score: what they declare of a track and of an entry is hashed by itself."""
 
 
 def depends(track: Track, declared: Declared) -> str:
     """Hash (sha256, 16 hex digits) of a track's declaration, its simulators' versions, its scoring and an entry.
 
-    Of the entry that is its declaration and the source of its module, with all that this imports from its own package
-    and from `baselines`; of an oracle also what it imports from `simulators`.
+    Of the track that is the module of its task, and of the entry its declaration and the module that makes it, each
+    with all that it imports from `benchmarks` (metrics; ceilings where an oracle lies there), from its own package and
+    from `baselines`. Simulators count by their VERSION alone: it changes when their output does.
     """
     total = hashlib.sha256()
     for text in (_declaration(track), _entry(declared), *(f"{d}={_version(d)}" for d in _domains(track))):
         total.update(text.encode() + b"\0")
-    owner = inspect.getmodule(_target(declared.make))
-    names = {*SCORING, *([owner.__name__] if owner else [])}
-    for path in _sources(names, ("baselines", "simulators") if declared.oracle else ("baselines",)):
+    for path in _sources(track, declared):
         total.update(path.name.encode() + b"\0" + _bytes(path) + b"\0")
     return total.hexdigest()[:16]
 
@@ -63,23 +62,29 @@ def _version(domain: str) -> str:
     return str(import_module(f"simulators.{domain}").VERSION)
 
 
-def _sources(names: Iterable[str], others: tuple[str, ...]) -> list[Path]:
-    """Source files of some modules and of what they import from their own packages or from others, by path."""
+def _sources(track: Track, declared: Declared) -> list[Path]:
+    """Source files of what runs, of the task and of the entry, by path."""
+    owners = (inspect.getmodule(_target(make)) for make in (track.task.columns, declared.make))
+    names = [owner.__name__ for owner in owners if owner]
+    return sorted({*_files(names), *_files(RUNNING, follow=False)})
+
+
+def _files(names: Iterable[str], follow: bool = True) -> list[Path]:
+    """Source files of some modules and of what they import from their own packages and from `baselines`."""
     found: dict[str, Path] = {}
     left = list(names)
     while left:
         name = left.pop()
-        if name in found:
+        if name in found or name in DECLARING:
             continue
         loaded = sys.modules.get(name)
         origin = getattr(loaded, "__file__", None) or _origin(name)
         if not origin or not Path(origin).is_file() or Path(origin).suffix != ".py":
             continue
         found[name] = Path(origin)
-        tops = {name.partition(".")[0], *others}
-        left += [n for n in _imports(Path(origin), name) if n.partition(".")[0] in tops and n != name]
-    # what scores is named above; other modules of `benchmarks` decide no score
-    return sorted(path for name, path in found.items() if not name.startswith("benchmarks.") or name in SCORING)
+        tops = {name.partition(".")[0], "baselines"} if follow else set()
+        left += [n for n in _imports(Path(origin), name) if n.partition(".")[0] in tops]
+    return list(found.values())
 
 
 @cache

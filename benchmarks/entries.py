@@ -43,7 +43,7 @@ from scenarios.errors import InputError
 GROUP = "provingground.entries"
 
 ENTRIES: dict[str, dict[str, Declared]] = {
-    "node-type": {
+    "scene/node-type": {
         "oracle": Declared(make=ceilings.TypeOracle, oracle=True, about="what can be known of types"),
         "chance": Declared(make=floors.ChanceType, about="a random type, as often as in training", deterministic=False),
         "majority": Declared(make=floors.MajorityType, about="the most common type of the training split"),
@@ -61,7 +61,7 @@ ENTRIES: dict[str, dict[str, Declared]] = {
             make=WordBoosting, about="the same, and on how other channels carry its rollovers"
         ),
     },
-    "pairing": {
+    "scene/pairing": {
         "oracle": Declared(make=ceilings.PairingOracle, oracle=True, about="the pairs whose high half changes"),
         "chance": Declared(make=floors.ChancePairs, about="random pairs, as many as in training", deterministic=False),
         "all-positive": Declared(make=floors.AllPairs, about="every channel is in some pair"),
@@ -86,7 +86,7 @@ ENTRIES: dict[str, dict[str, Declared]] = {
             about="histogram gradient boosting on the rules' scores, their margins, counts and rates",
         ),
     },
-    "bitmask": {
+    "scene/bitmask": {
         "oracle": Declared(make=ceilings.MaskOracle, oracle=True, about="the bits that change, and cuts between them"),
         "chance": Declared(make=floors.ChanceMask, about="random cuts, as often as in training", deterministic=False),
         "all-positive": Declared(make=floors.AllCuts, about="every bit is a field of its own"),
@@ -107,7 +107,7 @@ ENTRIES: dict[str, dict[str, Declared]] = {
             make=CutBoosting, about="histogram gradient boosting on what neighbouring bits do"
         ),
     },
-    "overflow": {
+    "scene/overflow": {
         "oracle": Declared(make=ceilings.OverflowOracle, oracle=True, about="roles, coding and clocks known"),
         "chance": Declared(make=floors.ChanceOverflow, about="random events, as often as in training",
                            deterministic=False),
@@ -126,11 +126,11 @@ ENTRIES: dict[str, dict[str, Declared]] = {
             about="jumps that another channel's steps confirm, in any coding",
         ),
     },
-    "anomaly": {
+    "scene/anomaly": {
         "oracle": Declared(make=ceilings.AnomalyOracle, oracle=True, about="residuals from the latent values"),
         "chance": Declared(make=floors_anomaly.Chance, about="random scores", deterministic=False),
-        "constant": Declared(
-            make=floors_anomaly.Constant, about="the same score everywhere: ranks nothing, and is above no threshold"
+        "all-positive": Declared(
+            make=floors_anomaly.AlwaysAlarm, about="an alarm in every bin, and the same score everywhere"
         ),
         "difference": Declared(make=AbsDifference, about="one-liner: largest |difference| in robust sd"),
         "range": Declared(make=RollingRange, about="one-liner: rolling range in robust sd"),
@@ -146,30 +146,37 @@ ENTRIES: dict[str, dict[str, Declared]] = {
         ),
         "relations": Declared(make=Relations, about="what one channel says of another, beside what it does alone"),
     },
-    "drift": {
+    "scene/drift": {
         "oracle": Declared(make=ceilings.DriftOracle, oracle=True, about="Shiryaev-Roberts with the true law"),
         "chance": Declared(make=floors_anomaly.Chance, about="random scores", deterministic=False),
         "constant": Declared(make=floors_anomaly.Constant, about="the same score everywhere"),
         "deviation": Declared(make=MeanShift, about="one-liner: moving mean less that of the start"),
         "adwin": Declared(make=ADWIN, about="adaptive windows (river), by the strictest delta that cuts"),
-        "page-hinkley": Declared(make=PageHinkley, about="Page-Hinkley (river), by the largest threshold passed"),
-        "kswin": Declared(make=KSWIN, about="Kolmogorov-Smirnov windows (river)",
+        "page-hinkley": Declared(make=PageHinkley, about="Page-Hinkley, as in river, by the largest threshold passed"),
+        "kswin": Declared(make=KSWIN, about="Kolmogorov-Smirnov windows, as in river",
                           deterministic=False),
         "prewhitened": Declared(make=Prewhitened, about="likelihood ratio on the innovations of a fitted AR model"),
     },
-    "drift-recordings": {
+    "scene/drift-recordings": {
         "oracle": Declared(make=ceilings.DriftRecordingsOracle, oracle=True, about="residuals from the latent values"),
         "chance": Declared(make=floors_anomaly.Chance, about="random scores", deterministic=False),
         "constant": Declared(make=floors_anomaly.Constant, about="the same score everywhere"),
-        "deviation": Declared(make=MeanShift, about="one-liner: moving mean less that of the start"),
+        "deviation": Declared(make=MeanShift, about="one-liner: moving mean less that of the start, over its record"),
         "adwin": Declared(
-            make=partial(ADWIN, rungs=(2, 7, 20, 65, 200)), about="adaptive windows (river), five deltas"
+            make=partial(ADWIN, rungs=(3, 4.5, 7, 10, 15, 23, 34, 51, 77, 115, 173, 260)),
+            about="adaptive windows (river), by the strictest of 12 deltas that cuts, over a channel's own record",
         ),
-        "page-hinkley": Declared(make=PageHinkley, about="Page-Hinkley (river), by the largest threshold passed"),
-        "prewhitened": Declared(make=Prewhitened, about="likelihood ratio on the innovations of a fitted AR model"),
+        "page-hinkley": Declared(
+            make=PageHinkley, about="Page-Hinkley, by the largest threshold passed, over a channel's own record"
+        ),
+        "kswin": Declared(make=KSWIN, about="Kolmogorov-Smirnov windows, over a channel's own record",
+                          deterministic=False),
+        "prewhitened": Declared(
+            make=Prewhitened, about="likelihood ratio on the innovations of a fitted AR model, over its own record"
+        ),
     },
 }  # fmt: skip
-"""Our own entries by task; a track has those of its task."""
+"""Our own entries by domain and task; a track has those of its task."""
 
 
 def entries_of(track: Track) -> dict[str, Declared]:
@@ -177,7 +184,7 @@ def entries_of(track: Track) -> dict[str, Declared]:
 
     A package that cannot be loaded, or whose entry has the name of another, is an entry that fails and says why.
     """
-    found = dict(ENTRIES.get(track.task.name, {}))
+    found = dict(ENTRIES.get(f"{track.domain}/{track.task.name}", {}))
     for name, declared in _plugged().get(track.id, {}).items():
         found[name] = declared if name not in found else _broken(declared.package, f"entry '{name}' exists already")
     return found

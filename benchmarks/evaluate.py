@@ -87,18 +87,33 @@ def _score(
     began = time.perf_counter()
     entry, chosen = _fit(track, declared, name, seed, train, validation, sources)
     fit_s = time.perf_counter() - began
-    calibration = _calibrate(track, declared, entry, sources)
+    calibration = calibrate(track, declared, entry, sources)
     rows: list[Row] = []
     clock = Clock()
     for test in track.tests:
         rows += rows_of(track, declared, entry, test, sources, calibration, clock)
     result = empty(track, name, seed, "ok", "", digests)
+    parameters = getattr(entry, "parameters", None)
     cost = {
         "fit_s": fit_s, "predict_s": clock.seconds, "samples": clock.samples, "recordings": clock.recordings,
         "samples_per_s": clock.samples / max(clock.seconds, 1e-9), "peak_bytes": _peak(),
-        "parameters": float(getattr(entry, "parameters", 0) or 0),
+        "parameters": None if parameters is None else float(parameters),
     }  # fmt: skip
-    return dataclasses.replace(result, chosen=chosen, scores=scores_of(track, rows), cost=cost), rows
+    told = {"chosen": chosen, "scores": scores_of(track, rows), "cost": cost, "calibration": _plain(calibration)}
+    return dataclasses.replace(result, **told), rows  # type: ignore[arg-type]
+
+
+def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON has it; numbers that are not finite are None."""
+    found: dict[str, Any] = {}
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            found[name] = _plain(value)
+        elif isinstance(value, float) and not np.isfinite(value):
+            found[name] = None
+        else:
+            found[name] = value
+    return found
 
 
 @dataclasses.dataclass
@@ -189,7 +204,7 @@ def _fit(
         if len(choices) == 1:
             return entry, chosen
         metric = track.task.metric(track.task.main)
-        calibration = _calibrate(track, declared, entry, sources)
+        calibration = calibrate(track, declared, entry, sources)
         test = Test(name="validation", sets=track.train, split="validation")
         rows = rows_of(track, declared, entry, test, sources, calibration, Clock())
         kinds = [row["kind"] for row in rows]
@@ -201,7 +216,7 @@ def _fit(
     return best[1], best[2]
 
 
-def _calibrate(track: Track, declared: Declared, entry: Entry, sources: Mapping[SetOf, Source]) -> Mapping[str, Any]:
+def calibrate(track: Track, declared: Declared, entry: Entry, sources: Mapping[SetOf, Source]) -> Mapping[str, Any]:
     """What the task settles on the answers to the validation split."""
     if track.task.calibrate is None:
         return {}

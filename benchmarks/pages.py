@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks import statistics as st
 from benchmarks.board import Board, Left, Standing, TrackBoard, above_ceiling, difference, one_line
+from benchmarks.track import Metric
 
 NAME = "python -m benchmarks.leaderboard"
 """The command that writes the pages."""
@@ -38,6 +39,12 @@ def _scored(score: st.Score | None) -> str:
         return "-"
     part = f" ({len(score.kinds) - len(score.unscored)} of {len(score.kinds)} kinds)" if score.unscored else ""
     return f"{_number(score.value)} {_span(score.low, score.high)}{part}"
+
+
+def _of_kind(score: st.Score, kind: str) -> str:
+    """The score of one kind with its interval."""
+    value = score.kinds.get(kind, st.NONE)
+    return "-" if np.isnan(value) else f"{_number(value)} {_span(*score.intervals[kind])}"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -69,19 +76,22 @@ def page(board: TrackBoard) -> str:
     """The page of a track."""
     track, task = board.track, board.track.task
     metric, files = board.metric, stem(track.id)
-    better = "higher is better" if metric.higher_is_better else "lower is better"
     lines = [f"# {track.id}", "", task.question, ""]
     if track.superseded_by:
         lines += [f"Superseded by `{track.superseded_by}`.", ""]
     lines += [
-        f"- Version {track.version}. Ranked by **{metric.name}** ({metric.meaning}; {better}) on the test "
+        f"- Version {track.version}. Ranked by **{metric.name}** ({metric.meaning}; {metric.better}) on the test "
         f"`{track.main_test}`: the mean over kinds of recordings.",
+        f"- Given: {task.inputs}. Asked: {task.target}.",
         f"- Ceiling{f' (`{track.ceiling}`)' if track.ceiling else ''}: {track.ceiling_how}",
         f"- Floors: {', '.join(f'`{name}`' for name in track.floors)}.",
         *([f"- {track.note}"] if track.note else []),
         f"- Intervals are 95 %, from {st.COUNT} bootstrap draws of recordings within their kinds, the same for all "
         "entries; they do not hold the spread over seeds, which stands beside them. `[-]`: no kind has two recordings."
         + _covered(board),
+        "- Fit seconds hold the choice from an entry's grid, with its fits and predictions on the validation split. "
+        "Memory is the peak of the whole process, with libraries and the recording in hand. Parameters are what an "
+        "entry says that it fitted.",
         "", "## Scores", "",
     ]  # fmt: skip
     if not board.standings:
@@ -89,7 +99,7 @@ def page(board: TrackBoard) -> str:
     else:
         lines += [*_main_table(board), "", *_missing(board), *_beyond(board), f"![Scores]({files}-scores.svg)", "",
                   f"![Score against cost]({files}-cost.svg)", "", *_metric_tables(board), *_kind_tables(board),
-                  *_pair_table(board), *_critical(board), *_entries_table(board)]  # fmt: skip
+                  *_threshold_table(board), *_pair_table(board), *_critical(board), *_entries_table(board)]  # fmt: skip
     if board.left:
         lines += ["## Left off", "", *_table(["entry", "seed", "reason"], _left_rows(board.left)), ""]
     lines += ["## Sets", "", *_sets_table(board), "", *_made_with(board), _made_by(track.id), ""]
@@ -180,8 +190,9 @@ def _other_tests(board: TrackBoard) -> list[str]:
 def _main_table(board: TrackBoard) -> list[str]:
     others, floor, ceiling = _other_tests(board), board.first("floor"), board.first("ceiling")
     score = f"{board.metric.name}, test {board.track.main_test} [95 %]"
-    heads = ["rank", "entry", score, "seeds", "sd", "rank 95 %", "worst kind", "above floor", "below ceiling", *others,
-             "fit s", "predict s", "samples/s", "memory MB", "parameters", "version"]  # fmt: skip
+    heads = ["rank", "entry", score, "seeds", "sd", "rank 95 %", "worst kind [95 %]", "above floor",
+             "below ceiling", *others, "fit s", "predict s", "samples/s", "memory MB", "parameters",
+             "version"]  # fmt: skip
     rows = []
     for s in board.standings:
         below = board.gain(ceiling.main.value, s) if ceiling else st.NONE
@@ -193,7 +204,7 @@ def _main_table(board: TrackBoard) -> list[str]:
             str(s.main.seeds),
             "-" if np.isnan(s.main.sd) else f"± {_number(s.main.sd)}",
             f"{s.rank.low} to {s.rank.high}" if s.rank and certain else "-" if s.rank else "",
-            f"{_number(s.main.worst)} ({one_line(s.main.worst_kind)})" if s.main.worst_kind else "-",
+            f"{_of_kind(s.main, s.main.worst_kind)} ({one_line(s.main.worst_kind)})" if s.main.worst_kind else "-",
             _number(board.gain(s.main.value, floor)),
             _number(below),
             *(_scored(s.scores.get(name, {}).get(board.metric.name)) for name in others),
@@ -234,9 +245,14 @@ def _metric_tables(board: TrackBoard) -> list[str]:
                 for s in board.standings if test in s.scores]  # fmt: skip
         title = "## Other metrics" if test == board.track.main_test else f"## Test `{test}`"
         lines += [title, "", *_table(["entry", *(m.name for m in metrics)], rows), ""]
-        lines += [f"- {m.name}: {m.meaning}{'' if m.higher_is_better else ' (lower is better)'}" for m in metrics]
+        lines += [f"- {m.name}: {m.meaning}{_better(m)}" for m in metrics]
         lines += [""]
     return lines
+
+
+def _better(metric: Metric) -> str:
+    """A remark on metrics of which more is not better."""
+    return f" ({metric.better})" if metric.honest is not None or not metric.higher_is_better else ""
 
 
 def _kind_tables(board: TrackBoard) -> list[str]:
@@ -245,13 +261,42 @@ def _kind_tables(board: TrackBoard) -> list[str]:
     for test in [board.track.main_test, *_other_tests(board)]:
         shown = [(s, s.scores[test][name]) for s in board.standings if name in s.scores.get(test, {})]
         kinds = list(dict.fromkeys(kind for _, score in shown for kind in score.kinds))
-        rows = [[_called(s), *(_number(score.kinds.get(kind, st.NONE)) for kind in kinds)] for s, score in shown]
-        lines += [f"## By kind, test `{test}`", "", *_table(["entry", *map(one_line, kinds)], rows), ""]
+        rows = [[_called(s), *(_of_kind(score, kind) for kind in kinds)] for s, score in shown]
+        lines += [f"## By kind, test `{test}`", "", f"{name} [95 %].", ""]
+        lines += [*_table(["entry", *map(one_line, kinds)], rows), ""]
         lost = {kind: score.unscored_recordings[kind] for _, score in shown for kind in score.unscored_recordings}
         if lost:
             told = ", ".join(f"{one_line(kind)} {count}" for kind, count in sorted(lost.items()))
             lines += [f"Recordings with nothing to score by themselves, for some entry: {told}.", ""]
     return lines
+
+
+def _threshold_table(board: TrackBoard) -> list[str]:
+    """What was settled on the validation split: thresholds, with the interval of those that come from a tail."""
+    told = [(s, run.result) for s in board.standings for run in s.runs[:1] if run.result.calibration]
+    names = [n for n in dict.fromkeys(name for _, r in told for name in r.calibration) if n != "tails"]
+    if not names:
+        return []
+    tails = any(r.calibration.get("tails") for _, r in told)
+    rows = [[_called(s), str(r.seed), *(_threshold(r.calibration, name) for name in names)] for s, r in told]
+    lines = ["## Thresholds", "", *_table(["entry", "seed", *names], rows), ""]
+    if tails:
+        lines += ["Settled on the validation split, with the 90 % interval of the true threshold and the extremal "
+                  "index (one over the mean length of a cluster of scores that are above the tail's level). *maximum*: "
+                  "the fit of a tail was refused, as the largest scores are too few or alike, and the largest stands "
+                  "in.",
+                  ""]  # fmt: skip
+    return lines
+
+
+def _threshold(calibration: Mapping[str, Any], name: str) -> str:
+    value, tail = calibration.get(name), calibration.get("tails", {}).get(name)
+    text = "none" if value is None else f"{value:.4g}"
+    if not tail:
+        return text
+    if tail["fallback"]:
+        return f"{text} (*maximum*)"
+    return f"{text} [{tail['low']:.4g}, {tail['high']:.4g}], index {tail['theta']:.2f}"
 
 
 def _pair_table(board: TrackBoard) -> list[str]:
@@ -277,8 +322,19 @@ def _critical(board: TrackBoard) -> list[str]:
         return []
     if found.vacuous:
         return [f"No critical-difference diagram: {_vacuous(found, board.units)}.", ""]
-    return ["## Critical difference", "", _told(found, board.units), "",
+    return ["## Critical difference", "", f"{_ranked_by(board)} {_told(found, board.units)}", "",
             f"![Critical difference]({stem(board.track.id)}-cd.svg)", ""]  # fmt: skip
+
+
+def _ranked_by(board: TrackBoard) -> str:
+    """What is ranked: not quite what the board ranks by."""
+    name = board.metric.name
+    if board.units == "kinds":
+        return f"Ranked within each kind is {name} of all its recordings."
+    return (
+        f"Ranked within each recording is {name} of that recording by itself, so that all recordings weigh alike; the "
+        "score above is that of the sums over a kind's recordings, averaged over kinds, and may order them otherwise."
+    )
 
 
 def _vacuous(found: st.Comparison, units: str) -> str:
@@ -332,17 +388,17 @@ def summary(board: Board, base: str) -> list[str]:
         certain = best and best.rank and not np.isnan(best.main.low)
         rows.append([
             f"[{name}]({base}{stem(name)}.md)",
-            f"{b.metric.name}{'' if b.metric.higher_is_better else ' (lower is better)'}, {b.track.main_test}",
+            f"{b.metric.name}{_better(b.metric)}, {b.track.main_test}",
             _called(best) if best else "-",
             _scored(best.main) if best else "-",
             f"{best.rank.low} to {best.rank.high} of {len(b.ranked)}" if certain and best and best.rank else "-",
             f"{one_line(floor.name)}: {_scored(floor.main)}" if floor else "-",
             _scored(ceiling.main) if ceiling else "-" if b.track.ceiling else "none",
             f"{other}: {_scored(moved)}" if moved else "-",
-            f"{one_line(best.main.worst_kind)}: {_number(best.main.worst)}" if best else "-",
+            f"{one_line(best.main.worst_kind)}: {_of_kind(best.main, best.main.worst_kind)}" if best else "-",
         ])  # fmt: skip
     heads = ["track", "metric, test", "best entry", "score [95 %]", "rank 95 %", "best floor [95 %]", "ceiling [95 %]",
-             "other test [95 %]", "worst kind"]  # fmt: skip
+             "other test [95 %]", "worst kind [95 %]"]  # fmt: skip
     meaning = (
         f"Scores are means over the kinds of recordings of the test that is named beside the metric. Rank: the places "
         f"of the best entry in 95 % of bootstrap draws. Other test: the best entry's score on the test that does not "
@@ -408,6 +464,8 @@ def as_json(board: Board, domain: str) -> dict[str, Any]:
         name: {
             "version": b.track.version,
             "question": b.track.task.question,
+            "inputs": b.track.task.inputs,
+            "target": b.track.task.target,
             "metric": b.metric.name,
             "higher_is_better": b.metric.higher_is_better,
             "test": b.track.main_test,
@@ -433,6 +491,7 @@ def _json_row(b: TrackBoard, s: Standing) -> dict[str, Any]:
         "below_ceiling": _json(b.gain(ceiling.main.value, s) if ceiling else st.NONE),
         "way": _json(b.way(s.main.value)),
         "cost": dict(s.cost),
+        "calibration": {str(run.result.seed): dict(run.result.calibration) for run in s.runs},
         "tests": {test: {m: {end: _json(getattr(x, end)) for end in ("value", "low", "high")} for m, x in own.items()}
                   for test, own in s.scores.items()},
     }  # fmt: skip

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -70,9 +71,11 @@ def command(
         return
     if small and results == RESULTS:
         results = Path(f"{RESULTS}-small")
+    began = time.monotonic()
     common = Job(track="", entry="", seeds=(), results=results, sets=sets, timeout_s=timeout, force=force, small=small)
     jobs = list(_jobs(chosen, entry, seeds, common))
     failed = run_jobs(jobs, workers, {} if small else prepare(chosen, sets, workers))
+    print(f"{len(jobs)} entries in {(time.monotonic() - began) / 60:.1f} minutes in all", file=sys.stderr)
     if failed:
         print(f"{failed} of {len(jobs)} entries left a failure; the board shows the reason", file=sys.stderr)
 
@@ -221,10 +224,18 @@ def _work(job: Job) -> None:
     """What a process does: the seeds of one job that have no valid result."""
     from benchmarks.evaluate import evaluate
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for seed in job.seeds:
         if job.force or not _valid(job, seed):
             result, rows = evaluate(job.of, job.entry, seed, job.sets)
             write(job.results, result, rows)
+
+
+def _end_with_parent() -> None:
+    """A runner that is killed takes its entries with it: the next run must not meet one that is still at work."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _path(job: Job, seed: int) -> Path:

@@ -44,7 +44,7 @@ COPIES = (LINK_KINDS.index("twin"), LINK_KINDS.index("half_twin"))
 
 
 def _array(prediction: Prediction, name: str, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """An array of an answer, of a kind ("i" integers, "f" finite numbers) and a shape (None: any length)."""
+    """An array of an answer, of a kind ("i" integers, "f" finite numbers, "b" booleans) and a shape (None: any)."""
     if not isinstance(prediction, Mapping):
         raise InputError(f"an answer must be a mapping from names to arrays; it is {type(prediction).__name__}")
     if name not in prediction:
@@ -55,6 +55,8 @@ def _array(prediction: Prediction, name: str, kind: str, shape: tuple[int | None
         raise InputError(f"'{name}' must have shape ({wanted}); it has {found.shape}")
     if kind == "i" and found.dtype.kind not in "iu" and found.size:
         raise InputError(f"'{name}' must be integers; it is {found.dtype}")
+    if kind == "b" and found.dtype.kind != "b":
+        raise InputError(f"'{name}' must be true or false; it is {found.dtype}")
     if kind == "f" and found.dtype.kind not in "fiub":
         raise InputError(f"'{name}' must be numbers; it is {found.dtype}")
     if kind == "f" and not np.isfinite(found).all():
@@ -124,9 +126,14 @@ def check_events(inputs: Inputs, prediction: Prediction) -> None:
 
 
 def check_bins(inputs: Inputs, prediction: Prediction) -> None:
-    """`score`: one finite number a bin. `channel_score`, if it is told: the same by row of `channel_id` and bin."""
+    """`score`: one finite number a bin. `channel_score`, if it is told: the same by row of `channel_id` and bin.
+
+    `alarm`, if it is told: which bins are alarmed, in place of those whose score is above a threshold.
+    """
     n = bins(inputs)
     _array(prediction, "score", "f", (n,))
+    if "alarm" in prediction:
+        _array(prediction, "alarm", "b", (n,))
     if "channel_score" in prediction:
         ids = _array(prediction, "channel_id", "i", (None,))
         _known(inputs, "channel_id", ids)
@@ -247,18 +254,23 @@ def anomaly_bins(inputs: Inputs, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(spans, bins(inputs)), truth["truth/anomaly_group"]
 
 
-def calibrate_anomaly(answers: Iterable[tuple[Inputs, Truth, Prediction]]) -> dict[str, float]:
+def calibrate_anomaly(answers: Iterable[tuple[Inputs, Truth, Prediction]]) -> dict[str, Any]:
     """The thresholds that promise ALPHA and RARE on the scores of the validation recordings.
 
-    An alarm is a score above them: scores that are all alike raise none, however high they are.
+    An alarm is a score above them: scores that are all alike raise none, however high they are, and without a score
+    there is none. `tails` holds of each its 90 % interval and the extremal index, or that the fit was refused.
     """
-    scores = np.concatenate([np.asarray(prediction["score"], float) for _, _, prediction in answers])
-    found = {}
+    scores = np.concatenate([np.empty(0), *(np.asarray(prediction["score"], float) for _, _, prediction in answers)])
+    found: dict[str, Any] = {"tails": {}}
     for name, alpha in (("threshold", ALPHA), ("rare", RARE)):
         try:
-            found[name] = float(fit_tail(scores, alpha).value)
+            tail = fit_tail(scores, alpha)
         except InputError:  # scores without a tail: nothing is above the largest
-            found[name] = float(scores.max(initial=-np.inf))
+            found[name] = float(scores.max()) if scores.size else np.inf
+            found["tails"][name] = {"low": None, "high": None, "theta": None, "fallback": True}
+        else:
+            found[name] = float(tail.value)
+            found["tails"][name] = {"low": tail.low, "high": tail.high, "theta": tail.theta, "fallback": False}
     return found
 
 
@@ -269,14 +281,15 @@ def anomaly_columns(inputs: Inputs, truth: Truth, prediction: Prediction, calibr
     labels = np.zeros(score.size, bool)
     for first, end in spans:
         labels[first:end] = True
-    alarm = score > calibration["threshold"]
+    own = prediction.get("alarm")
+    alarm, rare = (score > calibration[name] if own is None else np.asarray(own) for name in ("threshold", "rare"))
     segments = m.segments_of(alarm)
     found: dict[str, float] = {"bins": float((~labels).sum()), "hours": score.size * BIN_S / 3600}
-    for name, over in (("", alarm), ("_rare", score > calibration["rare"])):
+    for name, over in (("", alarm), ("_rare", rare)):
         runs = m.segments_of(over & ~labels)
         found[f"above{name}"] = float((over & ~labels).sum())
         found[f"alarms{name}"] = float(runs.shape[0] and 1 + (runs[1:, 0] - runs[:-1, 1] >= MERGE).sum())
-    found["tp_rare"] = float((labels & (score > calibration["rare"])).sum())
+    found["tp_rare"] = float((labels & rare).sum())
     tp, fp, fn = m.frame_counts(labels, alarm)
     found |= {"tp": float(tp), "fp": float(fp), "fn": float(fn), "told": float(tp + fp), "true": float(tp + fn)}
     if labels.any() and not labels.all():
@@ -414,6 +427,16 @@ def _mean(name: str, meaning: str, column: str, **more: Any) -> Metric:
     return _ratio(name, meaning, column, f"{column}_n", **more)
 
 
+def _precision(name: str, meaning: str) -> Metric:
+    """Precision; not to be scored where the truth has nothing to find."""
+
+    def value(sums: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where((sums[..., 1] > 0) & (sums[..., 2] > 0), sums[..., 0] / sums[..., 1], np.nan)
+
+    return Metric(name=name, meaning=meaning, columns=("tp", "told", "true"), value=value)
+
+
 def _f1(name: str, meaning: str, tp: str, fp: str, fn: str) -> Metric:
     """F1 of sums: for what a recording has so many of at most, such as pairs, cuts and bins."""
     return Metric(name=name, meaning=meaning, columns=(tp, fp, fn), value=_f1_of)
@@ -431,6 +454,7 @@ def _cap(sums: np.ndarray) -> np.ndarray:
     return np.where(every > 0, m.f1(visible, 0.0, every - visible), np.nan)
 
 
+BUS = "channels of 16-bit words at their rates, with ids, clocks and gaps as a logger knows them"
 CONFUSION = tuple(f"c{i}{j}" for i in range(4) for j in range(4))
 
 
@@ -451,6 +475,8 @@ def _accuracy(sums: np.ndarray) -> np.ndarray:
 NODE_TYPE = Task(
     name="node-type",
     question="What is each word: a plain value, the high or the low half of a 32-bit value, or packed bits?",
+    inputs=BUS,
+    target="one type a channel",
     check=check_types,
     columns=type_columns,
     metrics=(
@@ -465,6 +491,8 @@ NODE_TYPE = Task(
 PAIRING = Task(
     name="pairing",
     question="Which two channels are the high and the low half of one value, and how is it coded?",
+    inputs=BUS,
+    target="pairs of channels (high half, low half), each with its byte order and format",
     check=check_pairs,
     columns=pair_columns,
     metrics=(
@@ -486,6 +514,8 @@ PAIRING = Task(
 BITMASK = Task(
     name="bitmask",
     question="Which bits of a packed word carry anything, and where does one field end and the next begin?",
+    inputs=BUS,
+    target="a mask of 16 bits and the cuts between fields, a channel; scored on packed words only",
     check=check_masks,
     columns=mask_columns,
     metrics=(
@@ -498,6 +528,8 @@ BITMASK = Task(
 OVERFLOW = Task(
     name="overflow",
     question="When does a low half roll over, and which way? No role is told.",
+    inputs=BUS,
+    target="rollovers: channel, sample, sign",
     check=check_events,
     columns=overflow_columns,
     metrics=(
@@ -513,6 +545,8 @@ OVERFLOW = Task(
 ANOMALY = Task(
     name="anomaly",
     question="When does anything go wrong? One score a recording and 100 ms.",
+    inputs=BUS,
+    target=f"a score a bin of {1000 * BIN_S:g} ms, higher where it is odder; one a channel and bin too, if it has any",
     check=check_bins,
     columns=anomaly_columns,
     calibrate=calibrate_anomaly,
@@ -521,7 +555,7 @@ ANOMALY = Task(
         _mean("vus_roc", "volume under the ROC surface", "vus_roc"),
         _mean("auroc", "area under the ROC curve", "auroc"),
         _mean("aupr", "average precision", "aupr"),
-        _ratio("precision", "share of alarmed bins that are anomalous", "tp", "told"),
+        _precision("precision", "share of alarmed bins that are anomalous"),
         _ratio("recall", "share of anomalous bins that are alarmed", "tp", "true"),
         _f1("frame_f1", "F1 of bins at the threshold", "tp", "fp", "fn"),
         _mean("affiliation_precision", "affiliation precision at the threshold", "aff_p"),
@@ -536,12 +570,12 @@ ANOMALY = Task(
                higher_is_better=False, best=0.0),
         _ratio("alarms_per_day", "false alarms a day", "alarms", "hours", 24.0, higher_is_better=False, best=0.0),
         _ratio("true_by_promised", f"share of normal bins above the threshold, by the promised {ALPHA:g}", "above",
-               "bins", 1 / ALPHA, higher_is_better=False, best=None),
+               "bins", 1 / ALPHA, best=None, honest=1.0),
         _ratio("recall_rare", f"recall of bins at the threshold that promises {RARE:g}", "tp_rare", "true"),
         _ratio("alarms_per_day_rare", f"false alarms a day at the threshold that promises {RARE:g}", "alarms_rare",
                "hours", 24.0, higher_is_better=False, best=0.0),
         _ratio("true_by_promised_rare", f"share of normal bins above that threshold, by the promised {RARE:g}",
-               "above_rare", "bins", 1 / RARE, higher_is_better=False, best=None),
+               "above_rare", "bins", 1 / RARE, best=None, honest=1.0),
     ),
     main="vus_pr",
 )  # fmt: skip
@@ -582,6 +616,8 @@ _DRIFT = tuple(
 DRIFT = Task(
     name="drift",
     question="When has the law of a score stream changed for good?",
+    inputs="one stream of scores and its rate",
+    target="a running statistic a sample, made from nothing later",
     check=check_stream,
     columns=drift_columns,
     calibrate=calibrate_drift,
@@ -592,6 +628,8 @@ DRIFT = Task(
 DRIFT_RECORDINGS = Task(
     name="drift-recordings",
     question="When does a value on the bus begin to drift?",
+    inputs=BUS,
+    target=f"a running statistic a bin of {1000 * BIN_S:g} ms, made from nothing later",
     check=check_bins,
     columns=drift_columns,
     calibrate=calibrate_drift,

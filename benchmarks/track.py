@@ -95,6 +95,15 @@ class Metric:
     higher_is_better: bool = True
     best: float | None = 1.0
     """The best conceivable value, if there is one."""
+    honest: float | None = None
+    """The value that keeps its promise, where both more and less are worse."""
+
+    @property
+    def better(self) -> str:
+        """Which values are better, in words."""
+        if self.honest is not None:
+            return f"nearest {self.honest:g} is best"
+        return "higher is better" if self.higher_is_better else "lower is better"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +112,10 @@ class Task:
 
     name: str
     question: str
+    inputs: str
+    """What an entry is given of a recording, in words."""
+    target: str
+    """What it is to answer, in words."""
     check: Callable[[Inputs, Prediction], None]
     """Raises InputError where an answer has not the shape that is asked for."""
     columns: Callable[[Inputs, Truth, Prediction, Mapping[str, Any]], Columns]
@@ -143,6 +156,11 @@ class Track:
     labels: bool = True
     """Whether training recordings come with their truth; without, `truth` is empty."""
     superseded_by: str | None = None
+
+    @property
+    def domain(self) -> str:
+        """What its id begins with."""
+        return self.id.partition("/")[0]
 
     @property
     def sets(self) -> tuple[SetOf, ...]:
@@ -204,7 +222,10 @@ class Result:
     """Parameters chosen from the grid."""
     scores: Mapping[str, Mapping[str, Any]]
     """By test: by metric: `value`, `low`, `high` (95 %), `worst`, `worst_kind`, `kinds` (value by kind), `unscored`."""
-    cost: Mapping[str, float]
-    """fit_s, predict_s, samples, samples_per_s, recordings, peak_bytes, parameters."""
+    cost: Mapping[str, float | None]
+    """fit_s (with the choice from the grid), predict_s, samples, samples_per_s, recordings, peak_bytes (of the whole
+    process), parameters (None: the entry does not tell)."""
     record: Mapping[str, Any]
     """When, where and with what it ran: commit, versions, machine."""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    """What the task settled on the validation split; `tails` tells of each threshold from a tail its 90 % interval."""

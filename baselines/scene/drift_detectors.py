@@ -3,6 +3,9 @@
 A detector that only alarms is turned into a statistic by a ladder of sensitivities: at each step the strictest rung at
 which it alarms. All are causal: the statistic at a step hangs on that step and those before.
 
+A bus holds counters, rolling halves, flags and slow tones, on which such statistics are always large. What is compared
+over the channels of a recording is therefore how many times a channel passes its own record until some seconds ago.
+
 - ADWIN: A. Bifet, R. Gavalda, SDM 2007. Page-Hinkley: E. Page, Biometrika 41 (1954). KSWIN: C. Raab et al.,
   Neurocomputing 416 (2020). All as in river (J. Montiel et al., JMLR 22 (2021)); they take samples for independent.
 - Prewhitened: generalised likelihood ratio of a step of the mean, or of a change of the spread, on the innovations of
@@ -12,13 +15,16 @@ which it alarms. All are causal: the statistic at a step hangs on that step and 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
+from random import Random
 from typing import Any
 
 import numpy as np
 from numba import njit
+from scipy.stats import ks_2samp
 
 from baselines.scene.anomaly_evidence import Rarity
-from baselines.scene.binned import binned
+from baselines.scene.binned import Binned, binned
 from baselines.scene.channels import BIN_S
 from scenarios.errors import InputError
 
@@ -26,7 +32,12 @@ LOOK_S = 2.0
 """Start of a recording from which the signs of words are told, s."""
 BURN_S, BURN_OF_WORDS_S = 20.0, 10.0
 """Start of a score stream, and of a recording, that is taken for unchanged, s; statistics are 0 there."""
-
+RECORD_S = 40.0
+"""Start of a recording in which channels set their first record, s; scores of recordings are 0 there."""
+LAG_S = 10.0
+"""A record is that until so long ago, s, so that a change is not measured by itself."""
+ROLL = 1 << 14
+"""Step from word to word, modulo 2^16, from which on a word is none that rolls over, but one of bits."""
 
 STEEPEST = 4.0
 """Most that a twofold ratio may be rarer beyond the data, in powers of ten: tails of ratios are light."""
@@ -45,18 +56,34 @@ class Watched:
     """Smallest spread that a row can have."""
     burn: int
     """Steps at the start that are taken for unchanged."""
+    record: int
+    """Steps at the start in which rows set their first record; 0 where there is one row, which needs none."""
 
 
 def watched(inputs: Any) -> Watched:
-    """What is watched in a stream or a recording. Levels are unwrapped from bin to bin: halves roll over, not jump."""
+    """What is watched in a stream or a recording."""
     if "inputs/score" in inputs:
         rows, rate_hz = np.asarray(inputs["inputs/score"], np.float64)[None], float(inputs["inputs/rate_hz"])
-        return Watched(rows=rows, rate_hz=rate_hz, grain=1e-9, burn=_steps(BURN_S, rate_hz))
-    b = binned(inputs, LOOK_S)
-    level = b["mean"]
-    step = np.diff(level, axis=1, prepend=level[:, :1])
-    rows = np.cumsum(step - 65536 * np.rint(step / 65536), axis=1)
-    return Watched(rows=rows, rate_hz=1 / BIN_S, grain=1.0, burn=_steps(BURN_OF_WORDS_S, 1 / BIN_S))
+        return Watched(rows=rows, rate_hz=rate_hz, grain=1e-9, burn=_steps(BURN_S, rate_hz), record=0)
+    rows, rate_hz = levels(binned(inputs, LOOK_S)), 1 / BIN_S
+    return Watched(rows=rows, rate_hz=rate_hz, grain=1.0, burn=_steps(BURN_OF_WORDS_S, rate_hz),
+                   record=_steps(RECORD_S, rate_hz))  # fmt: skip
+
+
+def levels(b: Binned) -> np.ndarray:
+    """Mean of each channel by bin, unwrapped: halves roll over, not jump. (channels, bins), counts.
+
+    Rollovers are counted from word to word: of means they cannot be told, as a mean over a rollover lies anywhere.
+    There the last word stands for the mean. Words that ever jumped far are of bits, which do not roll.
+    """
+    last = b["last"]
+    turns = b["net"] - np.diff(last, axis=1, prepend=last[:, :1])
+    turns[:, :1] = 0.0
+    jumped = np.maximum.accumulate(b["most_step"] >= ROLL, axis=1)
+    turns = np.where(jumped, 0.0, 65536 * np.rint(turns / 65536))
+    whole = jumped | (b["most"] - b["least"] < 32768)
+    levels: np.ndarray = np.cumsum(turns, axis=1) + np.where(whole, b["mean"], last)
+    return levels
 
 
 def _steps(seconds: float, rate_hz: float) -> int:
@@ -74,15 +101,32 @@ def _standard(rows: np.ndarray, burn: int, grain: float) -> np.ndarray:
     return (rows - middle) / np.maximum(scale, grain)
 
 
-def _strongest(inputs: Any, statistic: Callable[[np.ndarray, float], np.ndarray]) -> dict[str, np.ndarray]:
-    """Prediction by the greatest statistic of any row standardised by its start; 0 until that is over."""
+def _over_record(statistics: np.ndarray, w: Watched, least: float) -> np.ndarray:
+    """Statistics (..., T) of rows, in units of the greatest of the same row until `LAG_S` ago, or of `least`.
+
+    As they are where rows set no record. 0 in the burn, and until the first record is complete.
+    """
+    out = statistics.copy()
+    out[..., : w.burn] = 0.0
+    if w.record:
+        record = np.maximum.accumulate(out, axis=-1)
+        until = np.maximum(np.arange(out.shape[-1]) - _steps(LAG_S, w.rate_hz), w.record - 1)
+        out /= np.maximum(record[..., np.minimum(until, out.shape[-1] - 1)], least)
+        out[..., : w.record] = 0.0
+    return out
+
+
+def _strongest(
+    inputs: Any, statistic: Callable[[np.ndarray, float], np.ndarray], least: float = 1.0
+) -> dict[str, np.ndarray]:
+    """Prediction by the greatest statistic of any row standardised by its start; among rows over their own record."""
     w = watched(inputs)
-    out = np.zeros(w.rows.shape[1])
-    for row in _standard(w.rows, w.burn, w.grain):
+    rows = _standard(w.rows, w.burn, w.grain)
+    told = np.zeros(rows.shape)
+    for row, out in zip(rows, told, strict=True):
         if (row != row[:1]).any():
-            out = np.maximum(out, statistic(row, w.rate_hz))
-    out[: w.burn] = 0.0
-    return {"score": out}
+            out[:] = statistic(row, w.rate_hz)
+    return {"score": _over_record(told, w, least).max(axis=0, initial=0.0)}
 
 
 @dataclass
@@ -90,7 +134,7 @@ class ADWIN:
     """Adaptive window: the least delta, as -log10, at which it cuts its window."""
 
     rungs: tuple[float, ...] = (0.5, 1, 1.5, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 32, 40, 50, 65, 80, 100, 130, 160, 200)
-    """-log10 of delta."""
+    """-log10 of delta, ascending; at most 300, as delta must not be 0."""
     clock: int = 8
     """Steps between two looks."""
 
@@ -102,19 +146,26 @@ class ADWIN:
 
         out, values = np.zeros(row.size), row.tolist()
         for rung in self.rungs:
-            _climb(drift.ADWIN(delta=10.0**-rung, clock=self.clock), values, rung, out)
+            detector, quiet = drift.ADWIN(delta=10.0**-rung, clock=self.clock), True
+            for t, value in enumerate(values):
+                detector.update(value)
+                if detector.drift_detected:
+                    out[t], quiet = rung, False
+            if quiet:  # the windows of stricter rungs are the same, and are not cut either
+                break
         return out
 
     def predict(self, inputs: Any, context: Any) -> dict[str, np.ndarray]:
         """Running statistic."""
-        return _strongest(inputs, self._statistic)
+        return _strongest(inputs, self._statistic, self.rungs[0])
 
 
 @dataclass
 class PageHinkley:
     """Page-Hinkley test, two-sided: the greatest threshold that it passes."""
 
-    rungs: tuple[float, ...] = (10, 20, 35, 50, 75, 110, 160, 240, 350, 500, 750, 1100)
+    rungs: tuple[float, ...] = tuple(np.geomspace(10, 1e5, 97).tolist())
+    """Thresholds, ascending, in standard deviations of the start: 24 a decade."""
     delta: float = 0.1
     """Change of the mean that is let pass, in standard deviations of the start."""
 
@@ -122,31 +173,43 @@ class PageHinkley:
         """Learns nothing."""
 
     def _statistic(self, row: np.ndarray, rate_hz: float) -> np.ndarray:
-        from river import drift
-
-        out, values = np.zeros(row.size), row.tolist()
-        for rung in self.rungs:
-            _climb(drift.PageHinkley(min_instances=30, delta=self.delta, threshold=rung), values, rung, out)
-        return out
+        return page_hinkley(row, np.array(self.rungs), self.delta)
 
     def predict(self, inputs: Any, context: Any) -> dict[str, np.ndarray]:
         """Running statistic."""
-        return _strongest(inputs, self._statistic)
+        return _strongest(inputs, self._statistic, self.rungs[0])
 
 
-def _climb(detector: Any, values: list[float], rung: float, out: np.ndarray) -> None:
-    """Write a rung to the steps at which a detector alarms; rungs come in ascending order."""
-    for t, value in enumerate(values):
-        detector.update(value)
-        if detector.drift_detected:
-            out[t] = rung
+@njit(cache=True)
+def page_hinkley(row: np.ndarray, thresholds: np.ndarray, delta: float) -> np.ndarray:
+    """Greatest of ascending thresholds at which river's two-sided Page-Hinkley test alarms at a step, or 0, (T,).
+
+    A test starts anew after its alarm, and alarms not before 30 steps. Sums forget as in river, by 1e-4 a step.
+    """
+    out = np.zeros(row.size)
+    for threshold in thresholds:
+        n, mean, quiet = 0, 0.0, True
+        up, down, least, most = 0.0, 0.0, np.inf, -1.0
+        for t in range(row.size):
+            n += 1
+            mean += (row[t] - mean) / n
+            up = (1 - 1e-4) * up + row[t] - mean - delta
+            down = (1 - 1e-4) * down + row[t] - mean + delta
+            least, most = min(least, up), max(most, down)
+            if n >= 30 and (up - least > threshold or most - down > threshold):
+                out[t], quiet = threshold, False
+                n, mean = 0, 0.0
+                up, down, least, most = 0.0, 0.0, np.inf, -1.0
+        if quiet:  # sums are the same for higher thresholds, which they do not pass either
+            break
+    return out
 
 
 @dataclass
 class KSWIN:
     """Kolmogorov-Smirnov test of the newest samples against a draw from those before: -log10 of its p-value.
 
-    It looks once in `every` samples, as the test is slow; the statistic holds in between.
+    It looks once in `every` samples; the statistic holds in between.
     """
 
     window: int = 200
@@ -160,22 +223,60 @@ class KSWIN:
             raise InputError(f"window must be at least twice newest, {self.newest}; it is {self.window}")
         self.seed = int(rng.integers(2**31))
 
-    def _statistic(self, row: np.ndarray, rate_hz: float) -> np.ndarray:
-        from river import drift
-
-        out = np.zeros(row.size)
-        for t in range(self.window - 1, row.size, self.every):
-            before = row[t - self.window + 1 : t].tolist()
-            detector = drift.KSWIN(
-                alpha=0.0, window_size=self.window, stat_size=self.newest, seed=self.seed + t, window=before
-            )
-            detector.update(float(row[t]))
-            out[t : t + self.every] = -math.log10(max(detector.p_value, 1e-300))
-        return out
+    def _drawn(self, t: int) -> list[int]:
+        """Places in the window that are drawn when its last sample is that of step t, as river draws them."""
+        return Random(self.seed + t).sample(range(self.window - self.newest), self.newest)
 
     def predict(self, inputs: Any, context: Any) -> dict[str, np.ndarray]:
         """Running statistic."""
-        return _strongest(inputs, self._statistic)
+        looks: list[int] = []
+        drawn = np.zeros((0, self.newest), np.int64)
+        rarity = _ks_rarity(self.newest)
+
+        def statistic(row: np.ndarray, rate_hz: float) -> np.ndarray:
+            nonlocal looks, drawn
+            if not looks:
+                looks = list(range(self.window - 1, row.size, self.every))
+                drawn = np.array([self._drawn(t) for t in looks], np.int64).reshape(len(looks), self.newest)
+            out = np.zeros(row.size)
+            told = rarity[ks_steps(row, np.array(looks, np.int64), drawn, self.window)]
+            for t, value in zip(looks, told.tolist(), strict=True):
+                out[t : t + self.every] = value
+            return out
+
+        return _strongest(inputs, statistic)
+
+
+@cache
+def _ks_rarity(n: int) -> np.ndarray:
+    """-log10 of the p-value of a distance of k / n between two samples of n each, for k from 0 to n."""
+    # samples 0 ... n-1 and k ... n+k-1 are k / n apart
+    p = [float(ks_2samp(np.arange(n), np.arange(n) + k).pvalue) for k in range(n + 1)]
+    return -np.log10(np.maximum(p, 1e-300))
+
+
+@njit(cache=True)
+def ks_steps(row: np.ndarray, looks: np.ndarray, drawn: np.ndarray, window: int) -> np.ndarray:
+    """Greatest distance of the empirical laws of the newest and the drawn samples of windows, in steps of 1 / n."""
+    n = drawn.shape[1]
+    out = np.zeros(looks.size, np.int64)
+    for i in range(looks.size):
+        t = looks[i]
+        new = np.sort(row[t - n + 1 : t + 1])
+        old = np.empty(n)
+        for k in range(n):
+            old[k] = row[t - window + 1 + drawn[i, k]]
+        old = np.sort(old)
+        a, b, most = 0, 0, 0
+        while a < n and b < n:
+            x = min(new[a], old[b])
+            while a < n and new[a] <= x:
+                a += 1
+            while b < n and old[b] <= x:
+                b += 1
+            most = max(most, abs(a - b))
+        out[i] = most
+    return out
 
 
 @dataclass
@@ -183,6 +284,8 @@ class MeanShift:
     """One-liner: mean of the last `window_s` less the median of the start, in robust sd of the start."""
 
     window_s: float = 10.0
+    least: float = 0.3
+    """Least record of a channel, in the same units: that of a mean of some ten independent bins."""
 
     def fit(self, train: Any, validation: Any, rng: np.random.Generator) -> None:
         """Learns nothing."""
@@ -195,7 +298,7 @@ class MeanShift:
             total = np.concatenate([np.zeros(width), np.cumsum(row)])
             return np.abs(total[width:] - total[:-width]) / width
 
-        return _strongest(inputs, shift)
+        return _strongest(inputs, shift, self.least)
 
 
 @dataclass
@@ -225,7 +328,8 @@ class Prewhitened:
 
     def predict(self, inputs: Any, context: Any) -> dict[str, np.ndarray]:
         """Running statistic."""
-        return {"score": self.rarity(self._ratios(watched(inputs))).max(axis=0, initial=0.0)}
+        w = watched(inputs)
+        return {"score": _over_record(self.rarity(self._ratios(w)), w, 1.0).max(axis=0, initial=0.0)}
 
 
 def _onset(recording: Any, steps: int) -> int:

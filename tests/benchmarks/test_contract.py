@@ -13,6 +13,7 @@ import numpy as np
 import plugins
 import pytest
 
+from baselines.scene.channels import BIN_S, bins
 from benchmarks import contract, entries, run
 from benchmarks.board import board
 from benchmarks.contract import LAWS, Trial, broken
@@ -130,6 +131,52 @@ class LooksAhead:
         return {"score": score - score.mean()}
 
 
+class Watches:
+    """Scores each bin of a recording by the first word in it, summed over channels; keeps all laws."""
+
+    def fit(self, train: Any, validation: Any, rng: np.random.Generator) -> None:
+        pass
+
+    def predict(self, inputs: Any, context: Any) -> dict[str, np.ndarray]:
+        score = np.zeros(bins(inputs))
+        for name in (name for name in inputs if name.endswith("/words")):
+            step, sizes = float(name.split("/")[1][1:]) * BIN_S, inputs[name.replace("words", "n_samples")]
+            for row, words in enumerate(inputs[name]):
+                at = np.arange(score.size)[: int(np.ceil(sizes[row] / step))]
+                score[at] += self.weight(row) * words[(at * step).astype(int)] / 65536
+        return {"score": self.told(score, inputs)}
+
+    def weight(self, row: int) -> float:
+        return 1.0
+
+    def told(self, score: np.ndarray, inputs: Any) -> np.ndarray:
+        return score
+
+
+class WatchesByRow(Watches):
+    def weight(self, row: int) -> float:
+        return 1.0 + row
+
+
+class WatchesById(Watches):
+    def told(self, score: np.ndarray, inputs: Any) -> np.ndarray:
+        return score + sum(float(a.sum()) for name, a in inputs.items() if name.endswith("/channel_id"))
+
+
+class WatchesAhead(Watches):
+    def told(self, score: np.ndarray, inputs: Any) -> np.ndarray:
+        return score - score.sum() / max(score.size, 1)
+
+
+class BlamesByPlace(Watches):
+    """The scores of a recording are right; those of its channels go by where they stand."""
+
+    def predict(self, inputs: Any, context: Any) -> dict[str, np.ndarray]:
+        found = super().predict(inputs, context)
+        ids = np.concatenate([a for name, a in inputs.items() if name.endswith("/channel_id")])
+        return found | {"channel_id": ids, "channel_score": np.arange(ids.size)[:, None] + 0 * found["score"]}
+
+
 VIOLATORS = {
     "answers_well": (TRACK, Declared(make=Short)),
     "same_seed_same_answers": (TRACK, Declared(make=CountsFits, deterministic=False)),
@@ -145,6 +192,11 @@ VIOLATORS = {
 }
 
 
+ON_RECORDINGS = {
+    "permuted_channels": WatchesByRow, "shifted_ids": WatchesById, "causal": WatchesAhead,
+}  # fmt: skip
+
+
 def test_every_law_has_an_entry_that_breaks_it() -> None:
     assert list(VIOLATORS) == [law.__name__ for law in LAWS]
 
@@ -156,6 +208,22 @@ def test_an_entry_that_breaks_a_law_is_told_so(law: str, tmp_path: Path, monkeyp
     found = broken(Trial(small(TRACKS[track]), declared, "violator"))
     assert list(found) == [law], found
     assert "\n" not in found[law]
+
+
+@pytest.mark.parametrize("law", ON_RECORDINGS)
+def test_laws_that_hang_on_scores_have_a_violator_on_recordings_with_drift(
+    law: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    track = small(TRACKS["scene/drift-recordings"])
+    assert list(broken(Trial(track, Declared(make=ON_RECORDINGS[law]), "violator"))) == [law]
+
+
+def test_scores_of_bins_and_of_channels_are_held_to_the_laws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    track = small(TRACKS["scene/drift-recordings"])
+    assert broken(Trial(track, Declared(make=Watches), "good")) == {}
+    assert list(broken(Trial(track, Declared(make=BlamesByPlace), "violator"))) == ["permuted_channels"]
 
 
 @pytest.mark.parametrize("declared", [Declared(make=Plain), Declared(make=Draws, deterministic=False)])

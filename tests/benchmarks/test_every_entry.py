@@ -2,13 +2,14 @@
 
 import pytest
 
-from benchmarks.contract import LAWS, Trial, answers_well
+from benchmarks.contract import LAWS, Trial, answers_well, empty_split
 from benchmarks.entries import entries_of
 from benchmarks.tracks import TRACKS, small
 
 OWN = [t for t in TRACKS.values() if not t.id.endswith(("-shift", "-contaminated"))]
 """The others ask the same of the same entries."""
 TRIALS = {f"{t.id}-{name}": (t, name) for t in OWN for name in entries_of(t)}
+SHIFTS = {f"{t.id}-{name}": (t, name) for t in TRACKS.values() if t.id.endswith("-shift") for name in entries_of(t)}
 UNLABELLED = TRACKS["scene/anomaly-contaminated"]
 KEPT: dict[str, Trial] = {}
 
@@ -21,6 +22,14 @@ def test_contract(which: str, law: object) -> None:
         track, name = TRIALS[which]
         KEPT[which] = Trial(small(track), entries_of(track)[name], name)
     law(KEPT[which])  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("which", SHIFTS)
+def test_contract_of_shifts(which: str) -> None:
+    track, name = SHIFTS[which]
+    trial = Trial(small(track), entries_of(track)[name], name)
+    answers_well(trial)
+    empty_split(trial)
 
 
 @pytest.mark.parametrize("name", entries_of(UNLABELLED))
@@ -36,6 +45,8 @@ def test_every_track_has_its_floors_and_its_ceiling() -> None:
         assert len(track.floors) >= 3
         assert track.ceiling is None or known[track.ceiling].oracle
         assert track.ceiling_how
+        assert track.task.inputs
+        assert track.task.target
         assert [name for name, d in known.items() if d.oracle] == ([track.ceiling] if track.ceiling else [])
         assert {t.name for t in track.tests} >= {"matched", "shifted"}
         for declared in known.values():

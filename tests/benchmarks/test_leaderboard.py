@@ -33,12 +33,15 @@ def _ratio(sums: np.ndarray) -> np.ndarray:
 TASK = Task(
     name="toy",
     question="Which toy is it?",
+    inputs="a picture",
+    target="a toy",
     check=lambda inputs, prediction: None,
     columns=lambda inputs, truth, prediction, calibration: {},
     metrics=(
         Metric(name="right", meaning="share that is right", columns=("x", "x_n"), value=_ratio),
         Metric(name="alarms", meaning="false alarms an hour", columns=("alarms", "hours"), value=_ratio,
                higher_is_better=False, best=0.0),
+        Metric(name="kept", meaning="alarms by the promised", columns=("alarms", "hours"), value=_ratio, honest=1.0),
     ),
     main="right",
 )  # fmt: skip
@@ -152,8 +155,8 @@ def test_other_oracles_are_not_ranked(results: Path) -> None:
 def test_page(results: Path) -> None:
     text = pages.page(_first(results))
     head = next(line for line in text.splitlines() if line.startswith("| rank"))
-    for name in ("right, test matched [95 %]", "rank 95 %", "worst kind", "above floor", "below ceiling", "shifted",
-                 "fit s", "predict s", "samples/s", "memory MB", "parameters", "version"):  # fmt: skip
+    for name in ("right, test matched [95 %]", "rank 95 %", "worst kind [95 %]", "above floor", "below ceiling",
+                 "shifted", "fit s", "predict s", "samples/s", "memory MB", "parameters", "version"):  # fmt: skip
         assert name in head
     best = next(line for line in text.splitlines() if line.startswith("| 1 | best"))
     assert len(best.split(" | ")) == len(head.split(" | "))
@@ -169,6 +172,11 @@ def test_page(results: Path) -> None:
         "- A toy.",
         "## Other metrics",
         "alarms: false alarms an hour (lower is better)",
+        "kept: alarms by the promised (nearest 1 is best)",
+        "Given: a picture. Asked: a toy.",
+        "Memory is the peak of the whole process",
+        "Fit seconds hold the choice from an entry's grid",
+        "right of that recording by itself",
         "## By kind, test `matched`",
         "## By kind, test `shifted`",
         "## Against the best, best",
@@ -181,7 +189,34 @@ def test_page(results: Path) -> None:
     ):
         assert title in text, title
     assert "## Left off" not in text
+    assert "## Thresholds" not in text
+    assert "| best | 0.750 [0.729, 0.776] | 0.646 [0.626, 0.665] |" in text.partition("By kind, test `matched`")[2]
     assert text.rstrip().endswith("from the results of `python -m benchmarks.run --track scene/toy --seeds 5`.")
+
+
+def test_what_is_not_told_is_no_number(results: Path) -> None:
+    costs = _result(TRACK, "quiet").cost
+    for seed, parameters in enumerate((None, 4.0)):
+        _put(results, _result(TRACK, "half-told", seed, cost=costs | {"parameters": parameters}), _rows(0.65))
+    _put(results, _result(TRACK, "quiet", cost=costs | {"parameters": None}), _rows(0.65))
+    text = pages.page(_first(results))
+    assert "| 200 | - | 1 |" in next(line for line in text.splitlines() if "| quiet |" in line)
+    assert "| 200 | 4 | 1 |" in next(line for line in text.splitlines() if "| half-told |" in line)
+
+
+def test_thresholds_have_their_intervals(results: Path) -> None:
+    tail = {"low": 1.5, "high": 2.5, "theta": 0.25, "fallback": False}
+    gone = {"low": None, "high": None, "theta": None, "fallback": True}
+    for entry, told in (
+        ("best", {"threshold": 2.0, "rare": 3.0, "tails": {"threshold": tail, "rare": gone}}),
+        ("good", {"threshold": None}),
+    ):
+        _put(results, _result(TRACK, entry, calibration=told), _rows(LEVELS[entry]))
+    text = pages.page(_first(results))
+    assert "| entry | seed | threshold | rare |" in text
+    assert "| best | 0 | 2 [1.5, 2.5], index 0.25 | 3 (*maximum*) |" in text
+    assert "| good | 0 | none | none |" in text
+    json.dumps(pages.as_json(_board(results), "scene"), allow_nan=False)
 
 
 def test_differences_to_the_best(results: Path) -> None:
@@ -469,7 +504,8 @@ def test_readme(results: Path, tmp_path: Path) -> None:
     row = next(line for line in text.splitlines() if line.startswith("| [scene/toy]"))
     assert row == (
         "| [scene/toy](docs/board/scene-toy.md) | right, matched | best | 0.698 [0.684, 0.714] | 1 to 1 of 3 | "
-        "one-liner: 0.298 [0.284, 0.314] | 0.898 [0.884, 0.914] | shifted: 0.350 [0.350, 0.350] | hard: 0.646 |"
+        "one-liner: 0.298 [0.284, 0.314] | 0.898 [0.884, 0.914] | shifted: 0.350 [0.350, 0.350] | "
+        "hard: 0.646 [0.626, 0.665] |"
     )
     head = next(line for line in text.splitlines() if line.startswith("| track |"))
     assert head.count("|") == row.count("|")
@@ -495,7 +531,7 @@ def test_readme_of_a_shift(results: Path) -> None:
     track = replace(TRACK, main_test="shifted")
     row = next(line for line in pages.summary(_board(results, {track.id: track}), "") if "scene/toy" in line)
     assert "| right, shifted | best | 0.350 [0.350, 0.350] |" in row
-    assert row.endswith("| matched: 0.698 [0.684, 0.714] | other: 0.350 |")
+    assert row.endswith("| matched: 0.698 [0.684, 0.714] | other: 0.350 [0.350, 0.350] |")
 
 
 def test_tables(results: Path, tmp_path: Path) -> None:

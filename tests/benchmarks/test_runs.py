@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,7 @@ def track() -> Track:
 
 def with_entries(monkeypatch: pytest.MonkeyPatch, **made: Declared | type) -> None:
     own = {name: m if isinstance(m, Declared) else Declared(make=m) for name, m in made.items()}
-    monkeypatch.setitem(declared_entries.ENTRIES, "node-type", own)
+    monkeypatch.setitem(declared_entries.ENTRIES, TRACK, own)
 
 
 def test_a_result_tells_scores_costs_and_what_it_rests_on(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
@@ -294,10 +296,19 @@ def test_every_set_is_pinned() -> None:
     assert not missing, f"python -m benchmarks.run --all --pin; not pinned: {sorted(missing)}"
 
 
-def _command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _how(folder: Path) -> dict[str, Any]:
     environment = os.environ | {"PYTHONPATH": str(folder), "PROVINGGROUND_SETS": str(folder / "sets")}
-    return subprocess.run([sys.executable, "-m", "benchmarks.run", *arguments], capture_output=True, text=True,
-                          cwd=ROOT, env=environment, check=False)  # fmt: skip
+    return {"text": True, "cwd": ROOT, "env": environment}
+
+
+def _command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "benchmarks.run", *arguments], capture_output=True, check=False,
+                          **_how(folder))  # fmt: skip
+
+
+def _started(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-m", "benchmarks.run", *arguments], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, **_how(folder))  # fmt: skip
 
 
 def test_entries_of_other_packages_run_and_fail_alone(tmp_path: Path) -> None:
@@ -365,12 +376,101 @@ def test_results_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read_result(path)
 
 
-def test_the_hash_of_what_a_result_depends_on_follows_imports(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+@pytest.mark.parametrize(
+    ("edited", "stale"),
+    [
+        ("benchmarks/metrics.py", {"plain", "tolerant", "oracle"}),
+        ("benchmarks/scene_tasks.py", {"plain", "tolerant", "oracle"}),
+        ("benchmarks/evaluate.py", {"plain", "tolerant", "oracle"}),
+        ("baselines/evt.py", {"plain", "tolerant", "oracle"}),  # the task's thresholds
+        ("benchmarks/ceilings.py", {"oracle"}),
+        ("baselines/scene/carry.py", {"tolerant"}),
+        ("tests/benchmarks/test_runs.py", {"plain"}),
+        ("baselines/scene/pair_gbm.py", set()),
+        ("simulators/scene/generate.py", set()),
+        ("simulators/scene/kernels/words.py", set()),
+        *((f"benchmarks/{name}.py", set()) for name in ("run", "board", "pages", "entries", "tracks", "track")),
+    ],
+)
+def test_an_edit_makes_stale_what_rests_on_it(monkeypatch: pytest.MonkeyPatch, edited: str, stale: set[str]) -> None:
     from benchmarks import depends
 
-    paths = {p.name for p in depends._sources({*depends.SCORING, "baselines.scene.channels"}, ("baselines",))}
-    assert {"metrics.py", "ranges.py", "scene_tasks.py", "channels.py", "evt.py", "evaluate.py", "sets.py"} <= paths
-    assert "run.py" not in paths
-    one = depends.depends(track, Declared(make=Plain))
-    monkeypatch.setattr(depends, "_bytes", lambda path: b"changed" if path.name == "metrics.py" else path.read_bytes())
-    assert depends.depends(track, Declared(make=Plain)) != one
+    track = TRACKS["scene/pairing"]
+    known = declared_entries.entries_of(track)
+    entries = {"plain": Declared(make=Plain), "tolerant": known["tolerant"], "oracle": known["oracle"]}
+    assert (ROOT / edited).is_file()
+    before = {name: depends.depends(track, declared) for name, declared in entries.items()}
+    monkeypatch.setattr(depends, "_bytes", lambda p: b"changed" if p == ROOT / edited else p.read_bytes())
+    assert {name for name, told in before.items() if depends.depends(track, entries[name]) != told} == stale
+
+
+def test_another_version_of_a_simulator_makes_all_stale(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+    from benchmarks import depends
+
+    before = depends.depends(track, Declared(make=Plain))
+    monkeypatch.setattr(depends, "_version", lambda domain: "another")
+    assert depends.depends(track, Declared(make=Plain)) != before
+
+
+def test_what_an_entry_does_not_tell_is_not_zero(monkeypatch: pytest.MonkeyPatch, track: Track) -> None:
+    class Counts(Plain):
+        parameters = 0
+
+    with_entries(monkeypatch, plain=Plain, counts=Counts)
+    assert evaluate(track, "plain", 0)[0].cost["parameters"] is None
+    assert evaluate(track, "counts", 0)[0].cost["parameters"] == 0
+
+
+def test_thresholds_are_kept_with_their_intervals() -> None:
+    track = small(TRACKS["scene/anomaly"])
+    found = evaluate(track, "difference", 0)[0].calibration
+    told = evaluate(track, "all-positive", 0)[0]
+    assert set(found) == {"threshold", "rare", "tails"}
+    assert set(found["tails"]["rare"]) == {"low", "high", "theta", "fallback"}
+    assert told.calibration["tails"]["threshold"]["fallback"]
+    assert json.loads(json.dumps(told.calibration, allow_nan=False)) == told.calibration
+    assert told.scores["matched"]["recall"]["value"] == 1
+
+
+SLOW = """
+import time
+import numpy as np
+
+
+class Slow:
+    def fit(self, train, validation, rng):
+        time.sleep(3)
+
+    def predict(self, inputs, context):
+        ids = np.concatenate([a for name, a in inputs.items() if name.endswith("/channel_id")])
+        return {"channel_id": ids, "node_type": np.zeros(ids.size, int)}
+
+
+ENTRIES = {"scene/node-type": {f"slow-{i}": Slow for i in range(3)}}
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path: Path, how: signal.Signals) -> None:
+    plugins.install(tmp_path, "slow", "slow", SLOW, "slow:ENTRIES")
+    results = tmp_path / "results"
+    paths = [run.path_of(results, TRACK, f"slow-{i}", 0) for i in range(3)]
+    arguments = ("--track", TRACK, "--small", "--seeds", "1", "--results", str(results), "--workers", "1",
+                 *(a for i in range(3) for a in ("--entry", f"slow-{i}")))  # fmt: skip
+    with _started(tmp_path, *arguments) as runner:
+        until = time.monotonic() + 120
+        while not paths[0].exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(1)  # the next entry is at work
+        runner.send_signal(how)
+        assert runner.wait(30) != 0
+    time.sleep(4)  # an entry that outlived its runner would be done by now
+    assert [path.exists() for path in paths] == [True, False, False]
+    assert not list(results.rglob("*.part"))
+    before = paths[0].read_bytes()
+    again = _command(tmp_path, *arguments)
+    assert "1 of 3 entries have valid results" in again.stderr
+    assert "minutes in all" in again.stderr
+    assert [line.split()[2] for line in again.stdout.splitlines()] == ["slow-1", "slow-2"]
+    assert paths[0].read_bytes() == before
+    assert {read_result(path).status for path in paths} == {"ok"}

@@ -162,10 +162,39 @@ def test_anomalies() -> None:
     assert value(tasks.ANOMALY, "true_by_promised", columns) == pytest.approx(3 / 295 / tasks.ALPHA)
 
 
+def test_alarms_that_are_told_stand_in_place_of_the_threshold() -> None:
+    inputs, truth = scene(samples=300), truth_of()
+    told = {"score": np.zeros(300), "alarm": np.ones(300, bool)}
+    tasks.check_bins(inputs, told)
+    columns = tasks.anomaly_columns(inputs, truth, told, {"threshold": 0.5, "rare": 0.5})
+    assert value(tasks.ANOMALY, "recall", columns) == value(tasks.ANOMALY, "recall_rare", columns) == 1
+    assert value(tasks.ANOMALY, "frame_f1", columns) == pytest.approx(2 * 5 / (300 + 5))
+    assert value(tasks.ANOMALY, "true_by_promised", columns) == pytest.approx(1 / tasks.ALPHA)
+    still = tasks.anomaly_columns(inputs, truth, {"score": np.zeros(300)}, {"threshold": 0.5, "rare": 0.5})
+    assert value(tasks.ANOMALY, "vus_pr", columns) == value(tasks.ANOMALY, "vus_pr", still)
+
+
+def test_thresholds_of_anomalies_have_intervals_or_say_that_the_largest_stands_in() -> None:
+    rng = np.random.default_rng(0)
+    found = tasks.calibrate_anomaly([({}, {}, {"score": rng.exponential(size=20_000)})])
+    for name in ("threshold", "rare"):
+        tail = found["tails"][name]
+        assert tail["low"] < found[name] < tail["high"]
+        assert 0 < tail["theta"] <= 1
+        assert not tail["fallback"]
+    alike = tasks.calibrate_anomaly([({}, {}, {"score": np.full(100, 7.0)})])
+    assert alike["threshold"] == alike["rare"] == 7
+    assert alike["tails"]["rare"] == {"low": None, "high": None, "theta": None, "fallback": True}
+    none = tasks.calibrate_anomaly([])
+    assert none["threshold"] == none["rare"] == np.inf  # nothing is known, and there is no alarm
+    assert none["tails"]["rare"]["fallback"]
+
+
 def test_a_recording_without_an_event_cannot_be_ranked() -> None:
     truth = truth_of(anomaly_channel=[], anomaly_start=[], anomaly_end=[], anomaly_group=[])
     columns = tasks.anomaly_columns(scene(), truth, {"score": np.ones(100)}, {"threshold": 0.5, "rare": 0.5})
     assert np.isnan(value(tasks.ANOMALY, "vus_pr", columns))
+    assert np.isnan(value(tasks.ANOMALY, "precision", columns))
     assert value(tasks.ANOMALY, "alarms_per_hour", columns) == pytest.approx(360)
 
 
@@ -262,6 +291,7 @@ def test_thresholds_of_drift_keep_their_promise_on_what_they_saw() -> None:
         (tasks.check_bins, {"score": np.full(100, np.inf)}, "'score' must be finite; 100 of 100 are not"),
         (tasks.check_bins, {"score": np.zeros(100), "channel_id": np.ones(2, int), "channel_score": np.zeros((2, 100))},
          "'channel_id' must name each channel once at most; one is named twice"),
+        (tasks.check_bins, {"score": np.zeros(100), "alarm": np.zeros(100)}, "'alarm' must be true or false; it is f"),
         (tasks.check_bins, {"score": np.zeros(99)}, "'score' must have shape (100); it has (99,)"),
         (tasks.check_bins, {"score": np.full(100, "a")}, "'score' must be numbers"),
     ],
