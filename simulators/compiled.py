@@ -15,14 +15,14 @@ PREFIX = "kernels-"
 def sources() -> list[Path]:
     """Every file that holds compiled functions, sorted."""
     here = Path(__file__).parent
-    return [here / "noise.py", *sorted(here.glob("*/kernels/*.py"))]
+    return [here / "noise.py", here / "sensor.py", *sorted(here.glob("*/kernels/*.py"))]
 
 
 def digest_of(files: list[Path]) -> str:
-    """12 hex digits that change when a file's name or content does."""
+    """12 hex digits that change when a file's content, its name or those of the two folders above it do."""
     total = hashlib.sha256()
     for file in files:
-        total.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        total.update("/".join(file.parts[-3:]).encode() + b"\0" + file.read_bytes() + b"\0")
     return total.hexdigest()[:12]
 
 

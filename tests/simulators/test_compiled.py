@@ -5,10 +5,11 @@ from simulators.compiled import CACHE, PREFIX, digest_of, sources
 
 def test_the_cache_folder_follows_the_source_of_every_kernel(tmp_path: Path) -> None:
     assert CACHE.name == PREFIX + digest_of(sources())
-    assert {f.name for f in sources()} >= {"noise.py", "latent.py", "words.py", "bits.py", "torn.py"}
+    assert {f.name for f in sources()} >= {"noise.py", "latent.py", "words.py", "bits.py", "torn.py", "chain.py"}
     copies = []
     for file in sources():
-        copies.append(tmp_path / file.name)
+        copies.append(tmp_path.joinpath(*file.parts[-3:]))
+        copies[-1].parent.mkdir(parents=True, exist_ok=True)
         copies[-1].write_bytes(file.read_bytes())
     assert digest_of(copies) == digest_of(sources())
     for copy in copies:
