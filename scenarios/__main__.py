@@ -91,8 +91,8 @@ def verify(
 @app.command()
 def export(
     name: Name,
-    out: Annotated[Path, typer.Option("--out", help="A new folder (parquet) or file (hdf5).")],
-    form: Annotated[str, typer.Option("--format", help="parquet or hdf5.")] = "parquet",
+    out: Annotated[Path, typer.Option("--out", help="A new folder (parquet) or file (hdf5, npz).")],
+    form: Annotated[str, typer.Option("--format", help="parquet or hdf5; npz: a hand set's readings.")] = "parquet",
     root: Root = None,
 ) -> None:
     """Write a set in another format."""

@@ -106,7 +106,7 @@ def windows(
     if not (seconds > 0 and step > 0):
         raise InputError(f"seconds and step of windows must be above 0; they are {seconds:g} and {step:g}")
     for index, arrays in _reader(name_or_path, split, root).iterate(split):
-        length = min((arrays[n].shape[-1] / _rate(n) for n in arrays if n.endswith("/words")), default=0.0)
+        length = min((arrays[f"inputs/{g}/{m}"].shape[-1] / _rate(g) for g, m in _groups(arrays).items()), default=0.0)
         for i in range(int((length - seconds) / step + 1 + 1e-9)):
             yield Window(split=split, index=index, start_s=i * step, seconds=seconds,
                          arrays=cut(arrays, i * step, seconds))  # fmt: skip
@@ -120,8 +120,10 @@ def cut(arrays: Arrays, start_s: float, seconds: float) -> Arrays:
     clipped to it; other tables stay whole, so that rows which refer to them still do. Times in ns stay absolute.
     """
     # rounded down, so that start and length never add up to more than there is; 1e-6 samples forgive 0.3 * 10 < 3
-    first = {g: int(start_s * _rate(g) + 1e-6) for g in _groups(arrays)}
+    measured = _groups(arrays)
+    first = {g: int(start_s * _rate(g) + 1e-6) for g in measured}
     length = {g: int(seconds * _rate(g) + 1e-6) for g in first}
+    samples = {g: arrays[f"inputs/{g}/{name}"].shape[-1] for g, name in measured.items()}
     found: Arrays = {}
     for name, array in arrays.items():
         group, last = rate_group(name), name.rpartition("/")[2]
@@ -131,7 +133,7 @@ def cut(arrays: Arrays, start_s: float, seconds: float) -> Arrays:
             found[name] = np.clip(array - first[group], 0, length[group]).astype(array.dtype)
         elif last == "start_ns":
             found[name] = array + np.asarray(round(first[group] * 1e9 / _rate(group)), dtype=array.dtype)
-        elif array.ndim > 1 and array.shape[-1] == arrays[f"inputs/{group}/words"].shape[-1]:
+        elif (array.ndim > 1 or last == "tick_ns") and array.shape[-1] == samples[group]:
             found[name] = array[..., first[group] : first[group] + length[group]]
         else:
             found[name] = array
@@ -140,9 +142,14 @@ def cut(arrays: Arrays, start_s: float, seconds: float) -> Arrays:
         table, one, end = prefix.rpartition("/")[2], f"{prefix}_sample", f"{prefix}_end"
         begin = one if one in arrays else f"{prefix}_start"
         channels = _channels(arrays, prefix, table)
-        if channels is None or (begin != one and end not in arrays):
+        if begin != one and end not in arrays:
             continue
-        own = [groups.get(int(c), "") for c in channels]
+        if channels is not None:
+            own = [groups.get(int(c), "") for c in channels]
+        elif len(first) == 1:  # it counts the samples of the only rate
+            own = list(first) * len(arrays[begin])
+        else:
+            continue
         shift = np.array([first.get(g, 0) for g in own], dtype=np.int64)
         size = np.array([length.get(g, 0) for g in own], dtype=np.int64)
         low = arrays[begin] - shift
@@ -167,7 +174,7 @@ def sensors(recording: "Mapping[str, np.ndarray] | DataTree", truth: bool = Fals
     """
     arrays: Mapping[str, Any] = arrays_of(recording) if hasattr(recording, "subtree") else recording
     found = []
-    for group in _groups(arrays):
+    for group in (g for g, name in _groups(arrays).items() if name == "words"):
         base = f"inputs/{group}"
         for row, channel in enumerate(arrays[f"{base}/channel_id"].tolist()):
             count = int(arrays[f"{base}/n_samples"][row])
@@ -270,8 +277,10 @@ def _channels(arrays: Arrays, prefix: str, table: str) -> np.ndarray | None:
     return None
 
 
-def _groups(arrays: Mapping[str, np.ndarray]) -> list[str]:
-    return [n.split("/")[1] for n in arrays if re.fullmatch(r"inputs/r[^/]+/words", n)]
+def _groups(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """The rate groups, and what each one's measured array is called: `words` or `counts`."""
+    found = (re.fullmatch(r"inputs/(r[^/]+)/(words|counts)", name) for name in arrays)
+    return {m[1]: m[2] for m in found if m}
 
 
 def _group_of_channel(arrays: Arrays) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""A set in other formats: Parquet tables or one HDF5 (netCDF-4) file. Both need the extra `export`."""
+"""A set in other formats: Parquet tables or one HDF5 (netCDF-4) file, with the extra `export`; a hand's as one npz."""
 
 import json
 import shutil
@@ -15,16 +15,18 @@ from scenarios.schema import Arrays, Var, rate_group
 from scenarios.store import Reader
 
 Progress = Callable[[str, int, int], None]
+MAGNETOMETER, PARTIAL_OR_FLEXED = 2, 2
+"""Codes of the hand's schema: a quantity, and the last state of a finger that is held."""
 
 
 def export(path: Path, form: str, out: Path, progress: Progress | None = None) -> list[Path]:
-    """Write the set at `path` as `form` ("parquet": a folder of files; "hdf5": one file); the paths written.
+    """Write the set at `path` as `form` ("parquet": a folder of files; "hdf5", "npz": one file); the paths written.
 
     Raises InputError if the format is unknown, its package is absent, or `out` exists.
     """
-    forms = {"parquet": _parquet, "hdf5": _hdf5}
+    forms = {"parquet": _parquet, "hdf5": _hdf5, "npz": _npz}
     if form not in forms:
-        raise InputError(f"format must be parquet or hdf5; it is '{form}'")
+        raise InputError(f"format must be parquet, hdf5 or npz; it is '{form}'")
     if out.exists():
         raise InputError(f"export must go to a path that is not there yet; '{out}' is")
     reader = Reader(Path(path))
@@ -69,6 +71,37 @@ def _hdf5(reader: Reader, out: Path, progress: Progress | None) -> list[Path]:
         engine="h5netcdf",
         encoding={n.path: {v: packed for v, array in n.data_vars.items() if array.ndim} for n in tree.subtree},
     )
+    return [out]
+
+
+def _npz(reader: Reader, out: Path, progress: Progress | None) -> list[Path]:
+    """The readings of a hand set that have a combo, as flat arrays.
+
+    fields (n, 3 magnetometers) float32 uT, states (n, 5) int8, thumb to little: 0 extended, 1 flexed, 2 partial; codes
+    (n,) int64: the states as binary digits, thumb first, -1 where one is partial; split (n,) int8: number of the split
+    in the names `splits`; recording (n,) int32.
+    """
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("fields", "states", "codes", "split", "recording")}
+    for number, (split, count) in enumerate(reader.layout.header.splits.items()):
+        for done, (index, arrays) in enumerate(reader.iterate(split)):
+            if progress:
+                progress(f"npz {split}", done, count)
+            group = next((n.split("/")[1] for n in arrays if n.endswith("/quantity")), "")
+            if f"truth/{group}/state" not in arrays:
+                raise InputError(f"export to npz must be of a hand set; '{reader.path}' has no states of fingers")
+            base, told = f"inputs/{group}", arrays[f"truth/{group}/state"]
+            rows = arrays[f"{base}/quantity"] == MAGNETOMETER
+            held = (told <= PARTIAL_OR_FLEXED).all(0)
+            states = np.array([0, 2, 1], np.int8)[told[:, held].T]
+            found = arrays[f"{base}/counts"][rows][:, held].T * arrays[f"{base}/lsb"][rows]
+            parts["fields"].append(found.astype(np.float32))
+            parts["states"].append(states)
+            parts["codes"].append(np.where((states < 2).all(1), states @ (1 << np.arange(4, -1, -1)), -1))
+            parts["split"].append(np.full(len(states), number, np.int8))
+            parts["recording"].append(np.full(len(states), index, np.int32))
+    with out.open("wb") as file:
+        names = np.array(list(reader.layout.header.splits))
+        np.savez(file, splits=names, **{name: np.concatenate(part) for name, part in parts.items()})  # type: ignore[arg-type]
     return [out]
 
 

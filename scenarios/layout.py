@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from scenarios.errors import InputError
-from scenarios.schema import FIXED_DIMS, Arrays, Var, rate_group
+from scenarios.schema import SIZED_DIMS, Arrays, Var, rate_group
 
 FORMAT = 1
 ENDING = ".zarr"
@@ -150,7 +150,7 @@ class Layout:
         found: dict[Size, str] = {}
         for var in self.header.variables:
             for dim in var.dims:
-                if dim in FIXED_DIMS:
+                if dim in SIZED_DIMS:
                     found.setdefault((rate_group(var.name) or "", dim), f"{folder(var.name)}/n_{dim}")
         return found
 
@@ -238,7 +238,7 @@ class Layout:
                 raise InputError(f"recording {where}: '{var.name}' must be {var.dtype} with dimensions {var.dims}; "
                                  f"it is {array.dtype} of shape {array.shape}")  # fmt: skip
             for dim, size, limit in zip(var.dims, array.shape, limits, strict=True):
-                if dim in FIXED_DIMS:
+                if dim in SIZED_DIMS:
                     known = sizes.setdefault((rate_group(var.name) or "", dim), size)
                 else:
                     known = rows.setdefault(dim, size) if limit is None else int(limit)

@@ -1,8 +1,8 @@
 """What a recording holds: names, dimensions, types, units and meaning, checked before anything is stored.
 
 A recording in memory is a flat mapping from path to array (`Arrays`), without a recording axis. Dimensions:
-`channel` and `time` belong to the group that the variable lies in; any other dimension is a ragged table, whose
-rows are those of one recording (`pair`, `field`, `overflow`, ...).
+`channel` and `time` belong to the group that the variable lies in; those of `CONSTANT_DIMS` have one size in a whole
+set; any other dimension is a ragged table, whose rows are those of one recording (`pair`, `field`, `overflow`, ...).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,10 @@ import numpy as np
 from scenarios.errors import InputError
 
 Arrays = dict[str, np.ndarray]
-FIXED_DIMS = frozenset({"channel", "time"})
+SIZED_DIMS = frozenset({"channel", "time"})
+"""Every recording has its own size along these."""
+CONSTANT_DIMS = frozenset({"finger", "joint", "phalanx", "sensor", "component", "column", "quaternion"})
+FIXED_DIMS = SIZED_DIMS | CONSTANT_DIMS
 
 
 @dataclass(frozen=True, kw_only=True)

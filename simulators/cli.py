@@ -57,8 +57,8 @@ def _command(domain: str) -> Callable[..., None]:
         preview: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw a recording.")] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Say sizes and time; write nothing.")] = False,
         list_: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
-        recorded: Annotated[Path | None, typer.Option(metavar="LOG...", help="Bus logs to import instead.")] = None,
-        dbc: Annotated[Path | None, typer.Option(help="What the logs' frames mean.")] = None,
+        recorded: Annotated[Path | None, typer.Option(metavar="LOG...", help="Real recordings to import.")] = None,
+        dbc: Annotated[Path | None, typer.Option(help="What the frames of bus logs mean.")] = None,
         name: Annotated[str | None, typer.Option(help="Name of the imported sets [the logs' folder].")] = None,
         bus: Annotated[int | None, typer.Option(help="Bus of the logs [the one the DBC knows best].")] = None,
         debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
@@ -112,7 +112,7 @@ def _introduce(domain: str) -> None:
     command = f"python -m simulators.{domain}"
     print(f"\nMake a set:      {command} --scenario NAME [--workers 2]")
     print(f"Only say sizes:  {command} --scenario NAME --dry-run")
-    print(f"Draw one:        {command} --scenario NAME --only test/0 --preview scene.png")
+    print(f"Draw one:        {command} --scenario NAME --only test/0 --preview {domain}.png")
     print(f"Everything else: {command} --help")
 
 
@@ -311,24 +311,27 @@ def _import(
     out: Path | None,
     preview: Path | None,
 ) -> None:
-    """Import real logs: one recording a log, one set a view."""
-    if domain != "scene":
-        raise InputError(f"--recorded imports bus logs into scene sets; the simulator is '{domain}'")
-    if dbc is None:
+    """Import real recordings: one a log, and for buses one set a view."""
+    if domain not in ("scene", "hand"):
+        raise InputError(f"--recorded imports into scene and hand sets; the simulator is '{domain}'")
+    if domain == "scene" and dbc is None:
         raise InputError("--recorded needs --dbc FILE, which says what the frames mean; there is none")
+    if domain == "hand" and (dbc or bus is not None):
+        raise InputError("--dbc and --bus say what frames of a bus mean; recordings of hands have none")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
         raise InputError(f"--name must be of letters, digits, '.', '_' and '-'; it is '{name}'")
     _check_picture(preview)
     from scenarios.access import sets_root
     from simulators.run import header_of_recorded, store_recorded
-    from simulators.scene.recorded import VIEWS, scan
 
+    module = import_module(f"simulators.{domain}.recorded")
     command = shlex.join(["python", "-m", f"simulators.{domain}", *_arguments_of(sys.argv[1:])])
-    for view in VIEWS:
-        source = scan(logs, dbc, view, name=name, bus=bus)
+    views = module.VIEWS if domain == "scene" else [None]
+    for view in views:
+        source = module.scan(logs, dbc, view, name=name, bus=bus) if view else module.scan(logs, name=name)
         header = header_of_recorded(domain, source, command)
         target = sets_root(out) / header.identity
         work = partial(store_recorded, target, header, source)
         _tell(_with_progress(work))
-        if preview and view == "signals":
+        if preview and view == views[-1]:
             _draw_stored(domain, target, None, preview)

@@ -207,7 +207,7 @@ class Recorded(Protocol):
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """JSON-able texts, among them `name`, `view`, `logs` and `dbc`."""
+        """JSON-able texts, among them `name` and `logs`; where they decide what is read, `view`, `bus` and `dbc`."""
 
     def __len__(self) -> int:
         """How many recordings there are."""
@@ -227,10 +227,10 @@ def header_of_recorded(simulator: str, source: Recorded, command: str = "") -> H
             old = shapes.get(name, shape)
             shapes[name] = tuple(a if a is None else max(a, b or 0) for a, b in zip(shape, old, strict=True))
     attrs = source.attrs
-    spec = {name: attrs[name] for name in ("name", "view", "bus", "logs", "dbc")}
+    spec = {name: attrs[name] for name in ("name", "view", "bus", "logs", "dbc") if name in attrs}
     return Header(
         simulator=simulator,
-        scenario=f"recorded/{attrs['name']}-{attrs['view']}",
+        scenario="-".join(["recorded/" + attrs["name"], *([attrs["view"]] if "view" in attrs else [])]),
         scenario_version=1,
         simulator_version=module.VERSION,
         spec=json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False),

@@ -143,7 +143,7 @@ def test_parquet_holds_the_same_values(tmp_path):
     assert got == made["truth/overflow_sample"].tolist()
     with pytest.raises(InputError, match="path that is not there yet"):
         export(find_set("toy/plain"), "parquet", tmp_path / "out")
-    with pytest.raises(InputError, match="format must be parquet or hdf5; it is 'csv'"):
+    with pytest.raises(InputError, match="format must be parquet, hdf5 or npz; it is 'csv'"):
         export(find_set("toy/plain"), "csv", tmp_path / "csv")
 
 
@@ -156,6 +156,12 @@ def test_hdf5_holds_the_same_values(tmp_path):
         words = recording("test", 8)["inputs/r200/words"]
         got = tree["test/inputs/r200/words"].values[1, :, : words.shape[1]]
     np.testing.assert_array_equal(got, words)
+
+
+def test_npz_is_for_hands(tmp_path):
+    with pytest.raises(InputError, match=r"export to npz must be of a hand set; .* has no states of fingers"):
+        export(find_set("toy/plain"), "npz", tmp_path / "toy.npz")
+    assert not list(tmp_path.iterdir())
 
 
 def test_export_without_its_package_is_one_line(tmp_path, monkeypatch):
