@@ -1,14 +1,18 @@
 """Simulators beside real recordings, in figures.
 
     python -m benchmarks.fidelity scene --data DIR --recordings 8 --out report.md
+    python -m benchmarks.fidelity hand --reference FILE --recordings 16 --out report.md
 
-Real recordings are found in the folder that `--data` or `PROVINGGROUND_DATA` names (its subfolder `scene/`).
+Real recordings of buses are found in the folder that `--data` or `PROVINGGROUND_DATA` names (its subfolder `scene/`);
+published statistics of a real recording of a hand in the file that `--reference` names, or there as
+`hand/combo_stats.json`.
 """
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,11 +40,6 @@ WIDTH = 170
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 
-@app.callback()
-def _root() -> None:
-    """Keep `scene` a subcommand, beside those to come."""
-
-
 @app.command()
 def scene(
     data: Annotated[Path | None, typer.Option(help="Folder of real recordings; else $PROVINGGROUND_DATA.")] = None,
@@ -50,21 +49,80 @@ def scene(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Words of the bus presets beside real bus logs: shares, flips, runs, rollovers, clocks, and a two-sample test."""
-    try:
-        if out is not None and out.suffix not in (".json", ".md"):
-            raise InputError(f"--out must end in .json or .md; it is '{out}'")
+    with _told(debug):
+        _check_out(out)
         try:
             report = scene_report(data, preset or list(PRESETS), recordings, _say)
         except ModuleNotFoundError as error:
             raise InputError(f"the report needs '{error.name}'; pip install 'provingground[baselines,bus]'") from error
-        _show(report)
+        _show(rows(report))
         if out is not None:
-            _write(out, report)
+            _write(out, report, f"scene --recordings {recordings}", rows(report))
+
+
+@app.command()
+def hand(
+    reference: Annotated[Path | None, typer.Option(help="Statistics by combo; else from $PROVINGGROUND_DATA.")] = None,
+    recordings: Annotated[int, typer.Option(min=2, help="Simulated sessions.")] = 16,
+    out: Annotated[Path | None, typer.Option(help="Also write: .json, or .md without the reference's figures.")] = None,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+) -> None:
+    """Finger combos beside a real recording's statistics: means, spreads, rail; levels of the field beside FEM."""
+    from benchmarks import fidelity_hand as f
+
+    with _told(debug):
+        _check_out(out)
+        report = hand_report(reference, recordings, _say)
+        notes = f.notes(report)
+        _show(f.tables(report, private=True))
+        print("\n".join(notes))
+        if out is not None:
+            _write(out, report, f"hand --recordings {recordings}", f.tables(report, private=False), notes)
+
+
+@contextmanager
+def _told(debug: bool) -> Iterator[None]:
+    """Tell a wrong input in one line, exit 2."""
+    try:
+        yield
     except InputError as error:
         if debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _check_out(out: Path | None) -> None:
+    if out is not None and out.suffix not in (".json", ".md"):
+        raise InputError(f"--out must end in .json or .md; it is '{out}'")
+
+
+def hand_report(
+    reference: Path | None, recordings: int, say: Callable[[str], None] = lambda what: None
+) -> dict[str, Any]:
+    """The report as a JSON-able dict: `compared`, `variants`, `ladder`; see `fidelity_hand`.
+
+    Raises InputError where there is no reference or it is none.
+    """
+    from benchmarks import fidelity_hand as f
+
+    text = os.environ.get("PROVINGGROUND_DATA")
+    if reference is None and not text:
+        raise InputError("the statistics must be named by --reference or PROVINGGROUND_DATA; neither is given")
+    real = f.reference_of(reference or Path(text or "") / "hand" / "combo_stats.json")
+    say(f"simulating {f.SCENARIO}")
+    compared = f.compare(real, recordings)
+    say("simulating what the sources leave open")
+    found = f.variants(real, max(2, recordings // 4))
+    say("solving the field of a disc")
+    return {
+        "session": real.session,
+        "axes": real.axes,
+        "recordings": recordings,
+        "compared": compared,
+        "variants": found,
+        "ladder": f.ladder(),
+    }
 
 
 def _say(what: str) -> None:
@@ -222,12 +280,12 @@ def _simulate(name_or_file: str, recordings: int) -> Iterable[Any]:
         )
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(tables: dict[str, tuple[list[str], list[list[str]]]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console(markup=False, width=None if sys.stdout.isatty() else WIDTH)
-    for title, (heads, lines) in rows(report).items():
+    for title, (heads, lines) in tables.items():
         table = Table(title=title, title_justify="left")
         for i, head in enumerate(heads):
             table.add_column(head, overflow="fold", no_wrap=i == 0)
@@ -236,16 +294,24 @@ def _show(report: dict[str, Any]) -> None:
         console.print(table)
 
 
-def _write(out: Path, report: dict[str, Any]) -> None:
+def _write(
+    out: Path,
+    report: dict[str, Any],
+    command: str,
+    tables: dict[str, tuple[list[str], list[list[str]]]],
+    notes: Sequence[str] = (),
+) -> None:
     if out.suffix == ".json":
         text = json.dumps(report, indent=1) + "\n"
     else:
         parts = [
-            "# Fidelity of the scene simulator",
+            f"# Fidelity of the {command.partition(' ')[0]} simulator",
             "",
-            f"`python -m benchmarks.fidelity scene --recordings {report['recordings']}`",
+            f"`python -m benchmarks.fidelity {command}`",
         ]
-        for title, (heads, lines) in rows(report).items():
+        for note in notes:
+            parts += ["", note]
+        for title, (heads, lines) in tables.items():
             parts += ["", f"## {title}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
             parts += ["| " + " | ".join(line) + " |" for line in lines]
         text = "\n".join(parts) + "\n"
