@@ -1,9 +1,9 @@
 """From readings back to the hand: curls of each sample, the geometry of all, and the additive bound.
 
 Three fits, each with what it knows in the end: `fit_curls` of a known hand and design, sample by sample, by Newton's
-steps in a box; `fit_geometry` of five dipoles at places between two ends, by Levenberg's and Marquardt's method (Nocedal
-and Wright, Numerical Optimization, 2nd ed., section 10.3) with analytic derivatives; `fit_additive`, linear least
-squares, which bounds every model of rigid magnets with two places each. Spread is Laplace's: the inverse of the
+steps in a box; `fit_geometry` of five dipoles at places between two ends, by Levenberg's and Marquardt's method
+(Nocedal and Wright, Numerical Optimization, 2nd ed., section 10.3) with analytic derivatives; `fit_additive`, linear
+least squares, which bounds every model of rigid magnets with two places each. Spread is Laplace's: the inverse of the
 curvature at the solution, after Gauss and Newton.
 
 Readings (sensors, 3, samples) in uT without what is known of them (Earth, iron); curls (5, samples) in 0 to 1.
@@ -161,7 +161,9 @@ def fit_geometry(
             break
         done = max(promised, cost - new) <= tolerance**2 * cost
         theta, cost, damping = theta + step, new, max(damping * kernels.SHRINK, 1e-12)
-    stacked = np.vstack([np.linalg.qr(flat.T, mode="r"), np.diag(np.sqrt(precision))])
+    square = np.zeros((theta.size, theta.size))
+    kernels.triangle(flat, square, np.empty((theta.size, 128)))
+    stacked = np.vstack([square, np.diag(np.sqrt(precision))])
     covariance, sd = spread(stacked, scales_of(len(at)))
     return Fit(
         estimate=theta,

@@ -93,6 +93,41 @@ def geometry_rows(theta, curls, points, weights, rows):
                 e[2, 1, i], g[2, 1, i] = near * d, far * d
 
 
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def triangle(rows, r, work):
+    """Householder's R (k, k) of rows.T, rows (k, n), block by block: each annihilates itself into what there is of R.
+
+    One core and one pass, where LAPACK's threads wait for one another on a busy machine. r: zeros. work (k, block).
+    """
+    k, n = rows.shape
+    for lo in range(0, n, work.shape[1]):
+        size = min(work.shape[1], n - lo)
+        for j in range(k):
+            for i in range(size):
+                work[j, i] = rows[j, lo + i]
+        for j in range(k):
+            squares = 0.0
+            for i in range(size):
+                squares += work[j, i] * work[j, i]
+            if squares == 0.0:
+                continue
+            norm = np.sqrt(r[j, j] * r[j, j] + squares)
+            end = -norm if r[j, j] > 0.0 else norm
+            head = r[j, j] - end
+            share = -head / end
+            r[j, j] = end
+            for i in range(size):
+                work[j, i] /= head
+            for m in range(j + 1, k):
+                d = r[j, m]
+                for i in range(size):
+                    d += work[j, i] * work[m, i]
+                d *= share
+                r[j, m] -= d
+                for i in range(size):
+                    work[m, i] -= d * work[j, i]
+
+
 @njit(inline="always", cache=True)
 def curve(tables, f, c, work, at, row, size):
     """Add finger f's readings at a curl to work[at, 0]; their two derivatives into work[at, row] and work[at, row + 5].
