@@ -1,11 +1,12 @@
 """Simulators beside real recordings, in figures.
 
     python -m benchmarks.fidelity scene --data DIR --recordings 8 --out report.md
-    python -m benchmarks.fidelity hand --reference FILE --recordings 16 --out report.md
+    python -m benchmarks.fidelity hand --reference FILE --recordings 16
 
 Real recordings of buses are found in the folder that `--data` or `PROVINGGROUND_DATA` names (its subfolder `scene/`);
 published statistics of a real recording of a hand in the file that `--reference` names, or there as
-`hand/combo_stats.json`.
+`hand/combo_stats.json`. Where neither is given, the levels of the hand's field alone are held against FEM. The report
+of the hand is kept as `docs/fidelity-hand.md` of the clone, or as `--out`.
 """
 
 import json
@@ -34,6 +35,8 @@ NAMED = 5
 """Features that are named beside a score."""
 BY = {"group": "recording", "device": "device"}
 """What is never split between training and test, in words."""
+DOCS = Path(__file__).parent.parent / "docs"
+"""Where the hand's report goes; into the working folder where there is no clone."""
 WIDTH = 170
 """Columns of the tables where the output is no terminal."""
 
@@ -64,7 +67,12 @@ def scene(
 def hand(
     reference: Annotated[Path | None, typer.Option(help="Statistics by combo; else from $PROVINGGROUND_DATA.")] = None,
     recordings: Annotated[int, typer.Option(min=2, help="Simulated sessions.")] = 16,
-    out: Annotated[Path | None, typer.Option(help="Also write: .json, or .md without the reference's figures.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write: .json, or .md without the reference's figures.", show_default="docs/fidelity-hand.md"
+        ),
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
 ) -> None:
     """Finger combos beside a real recording's statistics: means, spreads, rail; levels of the field beside FEM."""
@@ -72,12 +80,13 @@ def hand(
 
     with _told(debug):
         _check_out(out)
+        out = out or (DOCS if DOCS.is_dir() else Path()) / "fidelity-hand.md"
         report = hand_report(reference, recordings, _say)
         notes = f.notes(report)
         _show(f.tables(report, private=True))
         print("\n".join(notes))
-        if out is not None:
-            _write(out, report, f"hand --recordings {recordings}", f.tables(report, private=False), notes)
+        _write(out, report, f"hand --recordings {recordings}", f.tables(report, private=False), notes)
+        print(f"The report is in {out}.")
 
 
 @contextmanager
@@ -102,22 +111,23 @@ def hand_report(
 ) -> dict[str, Any]:
     """The report as a JSON-able dict: `compared`, `variants`, `ladder`; see `fidelity_hand`.
 
-    Raises InputError where there is no reference or it is none.
+    The first two are None where neither `reference` nor PROVINGGROUND_DATA names one. Raises InputError where what is
+    named is none.
     """
     from benchmarks import fidelity_hand as f
 
     text = os.environ.get("PROVINGGROUND_DATA")
-    if reference is None and not text:
-        raise InputError("the statistics must be named by --reference or PROVINGGROUND_DATA; neither is given")
-    real = f.reference_of(reference or Path(text or "") / "hand" / "combo_stats.json")
-    say(f"simulating {f.SCENARIO}")
-    compared = f.compare(real, recordings)
-    say("simulating what the sources leave open")
-    found = f.variants(real, max(2, recordings // 4))
+    real = compared = found = None
+    if reference is not None or text:
+        real = f.reference_of(reference or Path(text or "") / "hand" / "combo_stats.json")
+        say(f"simulating {f.SCENARIO}")
+        compared = f.compare(real, recordings)
+        say("simulating what the sources leave open")
+        found = f.variants(real, max(2, recordings // 4))
     say("solving the field of a disc")
     return {
-        "session": real.session,
-        "axes": real.axes,
+        "session": real and real.session,
+        "axes": real and real.axes,
         "recordings": recordings,
         "compared": compared,
         "variants": found,

@@ -9,7 +9,7 @@ spread is not chance. Vectors are in the axes of the device, fields in uT, dista
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
-from simulators.hand.spec import QUANTITIES
+from simulators.hand.magnets import Magnet
+from simulators.hand.spec import QUANTITIES, HandSpec
 
 SCENARIO = "recorded_10"
 STATISTICS = ("mean x", "mean y", "mean z", "sd x", "sd y", "sd z", "norm of mean", "mean of norm", "rail share")
@@ -39,34 +40,14 @@ VARIANTS = {
     "sensor 10 mm further out of the palm": ("design.sensors.0.at_mm=[0, 45, -26]",),
     "discs of 8x3 mm": ("design.magnets.diameter_mm=8",),
     "one posture a combo": ("posture.repeat_mm=0", "posture.hold_mm=0", "posture.session_deg=0", "posture.hold_deg=0"),
-    "no iron in the device": ("device.hard_iron_ut=0", "device.soft_iron=0"),
+    "no iron in the device": ("device.hard_iron_ut=0", "device.hard_iron_mean_ut=[0, 0, 0]", "device.soft_iron=0"),
 }
 """What the sources of the recording contradict each other in, or do not say: settings of the scenario."""
-_PLACES = (
-    "sources name three polarities, and two sites each of magnets and sensor; the device's axes on the palm are told "
-    "nowhere; 2 mm of posture and hard iron of 25 to 50 uT come on top"
-)
-_SPREAD = (
-    "a real combo is two repeats with a jump between them, and drifts of hundreds of uT in some; ours are two with "
-    "2 mm a magnet, which at our distances from the sensor makes less"
-)
-_LENGTH = (
-    "the real fields need flexed magnets at 18 to 32 mm; ours stand where the mean hand has them, and 1 mm is 70 uT at "
-    "30 mm and 540 at 18; the table of what the sources leave open has a sensor 10 mm nearer to them"
-)
-WHY = {
-    **dict.fromkeys(STATISTICS[:3], _PLACES),
-    **dict.fromkeys(STATISTICS[3:6], _SPREAD),
-    **dict.fromkeys(STATISTICS[6:8], _LENGTH),
-    "rail share": (
-        "one real finger, the little one, comes so near that the sensor stands at its rail: 3,200 uT is a disc 18 mm "
-        "off along its axis, nearer than ours come"
-    ),
-}
-"""Why a statistic differs, where it is known."""
 DISTANCES_MM = (10.0, 15.0, 20.0, 30.0, 50.0, 80.0)
 DIRECTIONS = 19
-LEVELS = ("dipole", "multipole", "cylinder")
+LEFT_OUT = "The comparison with a real recording is left out: neither --reference nor PROVINGGROUND_DATA is given."
+ORACLE = "magpylib"
+"""The level of the ladder that the others are held against, beside FEM."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,22 +139,134 @@ def groups_of(arrays: Arrays, segments: Mapping[str, int]) -> dict[str, np.ndarr
     return found
 
 
+def spec_of(settings: Iterable[str] = ()) -> tuple[str, HandSpec]:
+    """The scenario's name and its spec, settings applied."""
+    from scenarios.catalogue import load, override
+    from scenarios.spec import parse
+
+    name, table = load("hand", SCENARIO)
+    return name, parse(HandSpec, name, override(table, (LENGTH, *settings)))
+
+
+def simulated(recordings: int, settings: Iterable[str] = ()) -> Iterator[Arrays]:
+    """Sessions of the scenario, settings applied, one after the other."""
+    from simulators.hand.generate import simulate_arrays
+    from simulators.run import key_of
+
+    name, spec = spec_of(settings)
+    for index in range(recordings):
+        yield simulate_arrays(spec, key_of("hand", name, spec, "train", index))
+
+
 def sessions_of(
     segments: Mapping[str, int], recordings: int, settings: Iterable[str] = ()
 ) -> list[dict[str, np.ndarray]]:
     """`groups_of` simulated sessions of the scenario, settings applied."""
-    from scenarios.catalogue import load, override
-    from scenarios.spec import parse
-    from simulators.hand.generate import simulate_arrays
-    from simulators.hand.spec import HandSpec
-    from simulators.run import key_of
+    return [groups_of(arrays, segments) for arrays in simulated(recordings, settings)]
 
-    name, table = load("hand", SCENARIO)
-    spec = parse(HandSpec, name, override(table, (LENGTH, *settings)))
-    return [
-        groups_of(simulate_arrays(spec, key_of("hand", name, spec, "train", index)), segments)
-        for index in range(recordings)
-    ]
+
+@dataclass(frozen=True, kw_only=True)
+class Nearness:
+    """How near the magnets of one session come to its first magnetometer, over its holds."""
+
+    nearest_mm: float
+    nearest_off_deg: float
+    """Angle of the nearest magnet's axis with the line to the sensor, 0 to 90."""
+    strongest_ut: float
+    """Largest field of one magnet."""
+    typical_mm: float
+    """Median over holds of the nearest magnet's mean distance."""
+
+
+def nearness(arrays: Arrays) -> Nearness:
+    """How near the magnets of a simulated session come. Raises ValueError for one without holds."""
+    group = next(key for key in arrays if key.startswith("truth/") and key.endswith("/field")).removesuffix("/field")
+    worn = np.flatnonzero(arrays["truth/moment"])
+    spans = list(zip(arrays["truth/hold_start"], arrays["truth/hold_end"], strict=True))
+    held = np.concatenate([np.arange(first, end) for first, end in spans])
+    line = arrays["truth/sensor_at"][0][:, None] - arrays[f"{group}/position"][worn]
+    distance = np.linalg.norm(line, axis=1)
+    cosine = np.abs((arrays[f"{group}/direction"][worn] * line).sum(1)) / distance
+    at = np.unravel_index(np.argmin(distance[:, held]), (worn.size, held.size))
+    return Nearness(
+        nearest_mm=float(distance[:, held][at]),
+        nearest_off_deg=float(np.degrees(np.arccos(np.clip(cosine[:, held][at], 0, 1)))),
+        strongest_ut=float(np.linalg.norm(arrays[f"{group}/field"][worn, 0], axis=1)[:, held].max()),
+        typical_mm=float(np.median([distance[:, first:end].mean(1).min() for first, end in spans])),
+    )
+
+
+def along_axis(magnet: Magnet) -> tuple[np.ndarray, np.ndarray]:
+    """Distances in mm, ascending from 5 mm off its surface, and |B| in uT there on a magnet's axis."""
+    from simulators.hand.field import field
+
+    r = magnet.sides[2] / 2 + np.geomspace(5, 300, 500)
+    points = np.stack([0 * r, 0 * r, r], axis=1)
+    found = field([magnet], np.zeros((1, 3, 1)), np.array([0, 0, 1.0]).reshape(1, 3, 1), points, level="cylinder").field
+    return r, np.linalg.norm(found[:, :, 0], axis=1)
+
+
+def facts_of(near: Sequence[Nearness], reference: Reference, ours: np.ndarray, real: np.ndarray) -> dict[str, Any]:
+    """What the reasons for differences rest on, of the scenario, of simulated sessions, and of STATISTICS by combo."""
+    from simulators.hand.generate import MODELS
+
+    _, spec = spec_of()
+    own = spec.design.magnets
+    r, b = along_axis(Magnet(diameter_mm=own.diameter_mm, height_mm=own.height_mm, br_t=own.br_t))
+    model = MODELS[spec.design.sensors[0].model]
+    rail, closest = model.rails[1] * model.lsb, min(near, key=lambda n: n.nearest_mm)
+    typical, length = float(np.median([n.typical_mm for n in near])), float(np.median(real[:, 6]))
+    return {
+        "repeat_mm": spec.posture.repeat_mm,
+        "repeat_deg": spec.posture.repeat_deg,
+        "hard_iron_ut": np.broadcast_to(spec.device.hard_iron_ut, 3).tolist(),
+        "nearest_mm": closest.nearest_mm,
+        "nearest_off_deg": closest.nearest_off_deg,
+        "strongest_ut": max(n.strongest_ut for n in near),
+        "typical_mm": typical,
+        "typical_ut_per_mm": float(np.interp(typical, r, -np.gradient(b, r))),
+        "rail_ut": rail,
+        "rail_mm": float(np.interp(-rail, -b, r)),
+        "rail_combos": int((real[:, 8] > 0).sum()),
+        "real_ut": length,
+        "real_mm": float(np.interp(-length, -b, r)),
+        "sd_ut": {"ours": float(np.median(ours[:, 3:6])), "real": float(np.median(real[:, 3:6]))},
+        "segments": sorted({min(reference.segments.values()), max(reference.segments.values())}),
+    }
+
+
+def reasons(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Why each of STATISTICS differs, where it is known, from `facts_of`."""
+    posture = [f"{facts[f'repeat_{unit}']:g} {unit}" for unit in ("mm", "deg") if facts[f"repeat_{unit}"]]
+    drawn = " and ".join(posture) or "nothing"
+    iron = ", ".join(f"{sd:g}" for sd in dict.fromkeys(facts["hard_iron_ut"]))
+    here = f"{facts['typical_mm']:.0f} mm off in the median hold, where 1 mm along the axis is"
+    places = (
+        "sources name three polarities, and two sites each of magnets and sensor; the device's axes on the palm are "
+        f"told nowhere; {drawn} of posture and hard iron of sd {iron} uT come on top"
+    )
+    spread = (
+        f"a real combo is {' to '.join(map(str, facts['segments']))} repeats, of which no more than the sd is told: "
+        f"{_two(facts['sd_ut']['real'])} uT in the median, of ours {_two(facts['sd_ut']['ours'])}; from repeat to "
+        f"repeat ours draw {drawn} anew, and the nearest magnet is {here} {_two(facts['typical_ut_per_mm'])} uT"
+    )
+    length = (
+        f"the median real length, {_two(facts['real_ut'])} uT, is one disc {facts['real_mm']:.0f} mm off along its "
+        f"axis; the nearest of ours is {here} {_two(facts['typical_ut_per_mm'])} uT; the table of what the sources "
+        "leave open has a sensor 10 mm nearer to them"
+    )
+    rail = (
+        f"real combos at the rail: {facts['rail_combos']}; its {facts['rail_ut']:,.0f} uT are a disc "
+        f"{facts['rail_mm']:.0f} mm off along its axis; ours come to {facts['nearest_mm']:.0f} mm, there "
+        f"{facts['nearest_off_deg']:.0f} degrees off their axis, and one alone makes "
+        f"{facts['strongest_ut']:,.0f} uT at most"
+    )
+    return {
+        **dict.fromkeys(STATISTICS[:3], places),
+        **dict.fromkeys(STATISTICS[3:6], spread),
+        **dict.fromkeys(STATISTICS[6:8], length),
+        STATISTICS[8]: rail,
+    }
 
 
 def spread_within(sessions: Sequence[np.ndarray]) -> np.ndarray:
@@ -221,7 +314,11 @@ def compare(reference: Reference, recordings: int) -> dict[str, Any]:
     A ratio is |difference| over a spread (SPREADS), None where there is no spread; `own` is a mean's difference over
     the real combo's sd, which holds its repeat-to-repeat spread. Raises InputError where the scenario lacks the combos.
     """
-    made = {kind: sessions_of(reference.segments, recordings, SPREADS[kind]) for kind in ("sessions", "people")}
+    near, sessions = [], []
+    for arrays in simulated(recordings, SPREADS["sessions"]):
+        near.append(nearness(arrays))
+        sessions.append(groups_of(arrays, reference.segments))
+    made = {"sessions": sessions, "people": sessions_of(reference.segments, recordings, SPREADS["people"])}
     names = [name for name in reference.values if all(len(s[name]) for kind in made.values() for s in kind)]
     if len(names) < 2:
         raise InputError(f"the reference must hold two combos of '{SCENARIO}' or more; it holds {len(names)}")
@@ -262,6 +359,8 @@ def compare(reference: Reference, recordings: int) -> dict[str, Any]:
         for i in range(min(len(s[n]) for n in names))
     ]
     told = structure(names, real[:, :3])
+    facts = facts_of(near, reference, ours, real)
+    why = reasons(facts)
     shapes = {
         name: {
             "ours": float(np.mean([e[name] for e in each])),
@@ -273,7 +372,8 @@ def compare(reference: Reference, recordings: int) -> dict[str, Any]:
     return {
         "groups": {name: int(sum(len(s[name]) for s in made["sessions"])) for name in names},
         "combos": combos,
-        "statistics": {name: _summary(name, combos) for name in STATISTICS},
+        "statistics": {name: _summary(name, combos, why[name]) for name in STATISTICS},
+        "facts": facts,
         "vectors": vectors,
         "structure": shapes,
     }
@@ -288,7 +388,7 @@ def _ratios(difference: np.ndarray, spread: np.ndarray) -> dict[str, float | Non
     return {name: abs(d) / s if s > 0 else None for name, d, s in pairs}
 
 
-def _summary(name: str, combos: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(name: str, combos: Mapping[str, Any], why: str) -> dict[str, Any]:
     """A statistic over the combos: how far we are off, in spreads too, and in how many combos by more than a spread."""
     gaps = {combo: abs(told["difference"][name]) for combo, told in combos.items()}
     found: dict[str, Any] = {"median_difference": float(np.median(list(gaps.values())))}
@@ -301,7 +401,7 @@ def _summary(name: str, combos: Mapping[str, Any]) -> dict[str, Any]:
         )  # fmt: skip
     own = [told["own"][name] for told in combos.values() if name in told["own"]]
     found["beyond_own"] = sum(r is None or r > 1 for r in own) if own else None
-    found["why"] = WHY[name] if found["beyond_repeats"] else None
+    found["why"] = why if found["beyond_repeats"] else None
     return found
 
 
@@ -331,14 +431,15 @@ def variants(reference: Reference, recordings: int) -> dict[str, dict[str, float
 def ladder() -> dict[str, Any]:
     """Greatest relative error over directions of each level, against magpylib and FEM, for a disc of 6x3 mm.
 
-    `by`: oracle -> level -> one number a distance. FEM of mu_r 1 is of the very body that the ladder describes; that of
-    mu_r 1.05 is of the magnet, which the ladder has as one factor of its moment. `fem_bound`: FEM's own error;
+    `by`: oracle -> level -> one number a distance; `bounds`: the same of what `error_bound` says, None where it says
+    nothing. magpylib and FEM of mu_r 1 are of the uniform body, and so are the levels beside them; FEM of mu_r 1.05 is
+    of the magnet, which all levels but `fem` have as one factor of its moment. `fem_bound`: the oracle FEM's own error;
     `missing`: why there is no FEM, or None.
     """
-    from simulators.hand.field import field
-    from simulators.hand.magnets import Magnet
+    from simulators.hand.field import LEVELS, error_bound, field
 
     magnet = Magnet(diameter_mm=6, height_mm=3, br_t=1.43)
+    uniform = replace(magnet, demagnetisation=magnet.polarisation / magnet.br_t)
     turn = np.linspace(0, np.pi, DIRECTIONS)
     r = np.repeat(DISTANCES_MM, DIRECTIONS)
     places = np.array(
@@ -346,31 +447,34 @@ def ladder() -> dict[str, Any]:
     )
     points = np.stack([places[0], 0 * r, places[1]], axis=1)
     here, up = np.zeros((1, 3, 1)), np.array([0.0, 0.0, 1.0]).reshape(1, 3, 1)
-    told = {
-        level: field([magnet], here, up, points, level=level).field[:, [0, 2], 0].T for level in (*LEVELS, "magpylib")
-    }
-    oracles = {"magpylib": told.pop("magpylib")}
-    bounds: dict[str, float] = {}
+    by: dict[str, dict[str, list[float]]] = {}
+    bounds: dict[str, dict[str, list[float | None]]] = {}
+
+    def served(body: Magnet, level: str) -> np.ndarray:
+        return field([body], here, up, points, level=level).field[:, [0, 2], 0].T
+
+    def hold(oracle: str, body: Magnet, right: np.ndarray) -> None:
+        levels = [level for level in LEVELS if level != ORACLE]
+        by[oracle] = {level: _worst(served(body, level), right).tolist() for level in levels}
+        said = {level: [error_bound(body, level, d) for d in DISTANCES_MM] for level in levels}
+        bounds[oracle] = {level: [e if e < np.inf else None for e in errors] for level, errors in said.items()}
+
+    hold(ORACLE, uniform, served(uniform, ORACLE))
+    fem_bound: dict[str, float] = {}
     missing = None
     try:
         from simulators.hand.fem.mesh import disc
         from simulators.hand.fem.reduce import refined_field
 
-        for mu_r, br in ((1.0, magnet.polarisation), (magnet.mu_r, magnet.br_t)):
-            found = refined_field([disc("magnet", 6, 3, mu_r=mu_r, br=br)], places)
-            oracles[f"FEM, mu_r {mu_r:g}"] = found.field
-            bounds[f"FEM, mu_r {mu_r:g}"] = float((found.bound / np.hypot(*found.field)).max())
+        for body, mu_r, br in ((uniform, 1.0, magnet.polarisation), (magnet, magnet.mu_r, magnet.br_t)):
+            found, name = refined_field([disc("magnet", 6, 3, mu_r=mu_r, br=br)], places), f"FEM, mu_r {mu_r:g}"
+            hold(name, body, found.field)
+            fem_bound[name] = float((found.bound / np.hypot(*found.field)).max())
     except (ImportError, InputError) as error:
         missing = " ".join(str(error).split())
     return {
-        "distances_mm": list(DISTANCES_MM),
-        "by": {
-            oracle: {level: _worst(own, right).tolist() for level, own in told.items()}
-            for oracle, right in oracles.items()
-        },
-        "fem_bound": bounds,
-        "missing": missing,
-    }
+        "distances_mm": list(DISTANCES_MM), "by": by, "bounds": bounds, "fem_bound": fem_bound, "missing": missing,
+    }  # fmt: skip
 
 
 def _worst(own: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -383,6 +487,10 @@ Table = tuple[list[str], list[list[str]]]
 
 def tables(report: Mapping[str, Any], *, private: bool) -> dict[str, Table]:
     """The report as tables of text: title -> (heads, rows). `private`: with the reference's own figures."""
+    return (_comparison(report, private=private) if report["compared"] else {}) | _ladder(report["ladder"])
+
+
+def _comparison(report: Mapping[str, Any], *, private: bool) -> dict[str, Table]:
     found = report["compared"]
     combos, spreads = found["combos"], list(SPREADS)
     made: dict[str, Table] = {}
@@ -436,39 +544,51 @@ def tables(report: Mapping[str, Any], *, private: bool) -> dict[str, Table]:
         ],
         [[title, *map(_two, told.values())] for title, told in report["variants"].items()],
     )
-    steps = report["ladder"]
-    made["Field of a 6x3 mm disc: largest relative difference over directions, by distance in mm"] = (
-        ["level", "from", *(f"{d:g}" for d in steps["distances_mm"])],
-        [
-            [level, oracle, *(f"{e:.1e}" for e in errors)]
-            for oracle, by in steps["by"].items() for level, errors in by.items()
-        ],
-    )  # fmt: skip
     return made
+
+
+def _ladder(steps: Mapping[str, Any]) -> dict[str, Table]:
+    title = "Field of a 6x3 mm disc: largest relative difference over directions / bound of the level's error, by mm"
+    return {
+        title: (
+            ["level", "from", *(f"{d:g}" for d in steps["distances_mm"])],
+            [
+                [level, oracle, *(
+                    f"{e:.1e} / {'-' if bound is None else f'{bound:.1e}'}"
+                    for e, bound in zip(errors, steps["bounds"][oracle][level], strict=True)
+                )]
+                for oracle, by in steps["by"].items() for level, errors in by.items()
+            ],
+        )
+    }  # fmt: skip
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
     """What the tables mean, in sentences."""
-    steps, said = report["ladder"], []
-    groups = report["compared"]["groups"].values()
+    steps, said = report["ladder"], _of_comparison(report) if report["compared"] else [LEFT_OUT]
     said.append(
-        f"Ours: {report['recordings']} sessions of '{SCENARIO}' (split train, {LENGTH.partition('=')[2]} s each), cut "
-        f"into groups of as many repeats as the real recording has: {min(groups)} to {max(groups)} groups a combo, of "
-        "one person. "
-        f"Real: published statistics of {report['session']}, axes {report['axes']}; their licence is unclear, so a "
-        "report in Markdown has no figures of single real combos."
-    )
-    said.append(
-        "Spread: repeats, from group to group of a session; sessions, over sessions of one person; people, over people "
-        "and sessions. Beyond: |difference| above one spread. The real sd is that of a combo's readings: it holds its "
-        "own spread from repeat to repeat. Readings are compared in our axes as they come, and after the turn or "
-        "mirror image that serves the ten means best, since neither the device's axes on the palm nor the side is told."
+        "Bounds of the field's levels are of a level's own error; a difference from an oracle has the oracle's too."
     )
     for oracle, bound in steps["fem_bound"].items():
         said.append(f"{oracle}: its own error is at most {bound:.1e} (a coarser mesh).")
     if steps["missing"]:
         said.append(f"No FEM: {steps['missing']}.")
     return said
+
+
+def _of_comparison(report: Mapping[str, Any]) -> list[str]:
+    groups = report["compared"]["groups"].values()
+    return [
+        f"Ours: {report['recordings']} sessions of '{SCENARIO}' (split train, {LENGTH.partition('=')[2]} s each), cut "
+        f"into groups of as many repeats as the real recording has: {min(groups)} to {max(groups)} groups a combo, of "
+        "one person. "
+        f"Real: published statistics of {report['session']}, axes {report['axes']}; their licence is unclear, so a "
+        "report in Markdown has no figures of single real combos.",
+        "Spread: repeats, from group to group of a session; sessions, over sessions of one person; people, over people "
+        "and sessions. Beyond: |difference| above one spread. The real sd is that of a combo's readings: it holds its "
+        "own spread from repeat to repeat. Readings are compared in our axes as they come, and after the turn or "
+        "mirror image that serves the means best, since neither the device's axes on the palm nor the side is told.",
+    ]
 
 
 def _short(value: float | None) -> str:

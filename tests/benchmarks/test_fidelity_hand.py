@@ -17,6 +17,7 @@ from benchmarks import fidelity
 from benchmarks import fidelity_hand as f
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
+from simulators.hand.magnets import Magnet
 from simulators.hand.recorded import arrays_of
 
 REAL = 1234.5678
@@ -123,20 +124,84 @@ def test_levels_come_nearer_step_by_step() -> None:
     assert found["missing"] is None
     assert list(found["by"]) == ["magpylib", "FEM, mu_r 1", "FEM, mu_r 1.05"]
     exact = {level: np.array(errors) for level, errors in found["by"]["magpylib"].items()}
+    assert list(exact) == ["dipole", "multipole", "cylinder", "fem"]
     assert (exact["cylinder"] < 1e-10).all()
+    assert (exact["fem"] < 1e-10).all()  # of a uniform body
     assert (exact["multipole"] < [1.1e-4, 5e-6, 5e-7, 3e-8, 1e-9, 1e-9]).all()
     # the leading term left out falls with the square of the distance
     np.testing.assert_allclose(exact["dipole"] * np.square(f.DISTANCES_MM), 9.1, rtol=0.07)
     assert max(found["by"]["FEM, mu_r 1"]["cylinder"]) < 2e-5
     assert max(found["by"]["FEM, mu_r 1.05"]["cylinder"]) < 2e-3
+    assert max(found["by"]["FEM, mu_r 1.05"]["fem"]) < 2e-5  # the one level that knows uneven magnetisation
     assert all(0 < bound < 1e-3 for bound in found["fem_bound"].values())
+
+
+def test_levels_keep_their_bounds() -> None:
+    found = f.ladder()
+    rounding = 1e-14 * (1 + np.array(f.DISTANCES_MM) ** 3 / 85)  # magpylib's own, of 85 mm3
+    for oracle, by in found["by"].items():
+        own = found["fem_bound"].get(oracle, rounding)
+        for level, errors in by.items():
+            bound = np.array(found["bounds"][oracle][level])
+            assert (bound > 0).all()
+            assert (np.array(errors) <= bound + own).all(), (oracle, level)
+    assert max(found["bounds"]["FEM, mu_r 1.05"]["fem"]) < 1e-6
 
 
 def test_without_a_solver_the_ladder_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "simulators.hand.fem.reduce", None)
     found = f.ladder()
-    assert list(found["by"]) == ["magpylib"]
+    assert list(found["by"]) == list(found["bounds"]) == ["magpylib"]
     assert "simulators.hand.fem.reduce" in found["missing"]
+
+
+def test_without_a_reference_the_ladder_is_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROVINGGROUND_DATA", raising=False)
+    monkeypatch.setattr(fidelity, "DOCS", tmp_path)
+    result = CliRunner().invoke(fidelity.app, ["hand"])
+    assert result.exit_code == 0, result.output
+    stored = (tmp_path / "fidelity-hand.md").read_text()
+    assert str(tmp_path / "fidelity-hand.md") in result.output
+    for text in (result.output, stored):
+        assert text.count(f.LEFT_OUT) == 1
+        assert "FEM, mu_r 1.05" in text
+    assert stored.count("## ") == 1
+    report = fidelity.hand_report(None, 2)
+    assert report["compared"] is report["variants"] is None
+    assert "nan" not in json.dumps(report, allow_nan=False)
+
+
+def test_without_a_clone_the_report_goes_into_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROVINGGROUND_DATA", raising=False)
+    monkeypatch.setattr(fidelity, "DOCS", tmp_path / "docs")
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(fidelity.app, ["hand"]).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["fidelity-hand.md"]
+
+
+def test_nearness_is_that_of_held_magnets() -> None:
+    position, direction = np.zeros((2, 5, 3, 4))
+    position[:, 0] = 100
+    position[1, 0] = [30, 40, 20, 1]  # the last reading is in no hold
+    position[2, 0, 2] = 5  # this finger wears no magnet
+    direction[:, 0], direction[1] = 1, np.array([[0.6], [0.8], [0]])
+    strength = np.zeros((5, 1, 3, 4))
+    strength[1, 0, 2] = [1, 2, 70, 900]
+    found = f.nearness({
+        "truth/r26/position": position, "truth/r26/direction": direction, "truth/r26/field": strength,
+        "truth/moment": np.array([1, -1, 0, 1, 1.0]), "truth/sensor_at": np.zeros((1, 3)),
+        "truth/hold_start": np.array([0, 2]), "truth/hold_end": np.array([2, 3]),
+    })  # fmt: skip
+    assert (found.nearest_mm, found.strongest_ut, found.typical_mm) == (20, 70, 27.5)
+    assert found.nearest_off_deg == pytest.approx(np.degrees(np.arccos(0.6)))
+
+
+def test_field_along_the_axis_is_a_discs() -> None:
+    r, b = f.along_axis(Magnet(diameter_mm=6, height_mm=3, br_t=1.43, mu_r=1))
+    expected = 0.715e6 * ((r + 1.5) / np.hypot(r + 1.5, 3) - (r - 1.5) / np.hypot(r - 1.5, 3))
+    np.testing.assert_allclose(b, expected, rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +241,28 @@ def test_report_measures_differences_in_spreads(made: tuple[str, dict[str, Any],
     assert still < as_is / 2
 
 
+def test_reasons_tell_figures_of_the_simulated_sessions(made: tuple[str, dict[str, Any], str]) -> None:
+    _, report, stored = made
+    facts, spec = report["compared"]["facts"], f.spec_of()[1]
+    near = [f.nearness(arrays) for arrays in f.simulated(2)]
+    assert facts["nearest_mm"] == min(n.nearest_mm for n in near)
+    assert facts["strongest_ut"] == max(n.strongest_ut for n in near)
+    assert facts["hard_iron_ut"] == np.broadcast_to(spec.device.hard_iron_ut, 3).tolist()
+    assert facts["rail_combos"] == 2
+    assert facts["rail_ut"] == pytest.approx(32_767 / 10.24)
+    assert 17 < facts["rail_mm"] < 19
+    told = f.reasons(facts)
+    assert list(told) == list(f.STATISTICS)
+    assert f"ours come to {facts['nearest_mm']:.0f} mm" in told["rail share"]
+    assert f"{facts['strongest_ut']:,.0f} uT at most" in told["rail share"]
+    assert f"hard iron of sd {facts['hard_iron_ut'][0]:g}" in told["mean x"]
+    assert "a real combo is 2 repeats" in told["sd x"]
+    assert told["rail share"] in stored
+    other = f.reasons({**facts, "repeat_mm": 0, "repeat_deg": 3, "hard_iron_ut": [7, 7, 7], "segments": [2, 5]})
+    assert "3 deg of posture and hard iron of sd 7 uT" in other["mean z"]
+    assert "2 to 5 repeats" in other["sd z"]
+
+
 def test_only_the_console_shows_figures_of_the_reference(made: tuple[str, dict[str, Any], str]) -> None:
     console, report, stored = made
     assert "1.23e+03" in console
@@ -213,7 +300,6 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     none.write_text("no json")
     alien.write_text(json.dumps({"combos": {"eeeee": {}, "fist": {}}}))
     for arguments, text in (
-        ([], "--reference or PROVINGGROUND_DATA"),
         (["--reference", str(tmp_path / "gone.json")], "No such file"),
         (["--reference", str(other)], "must hold 'combos'"),
         (["--reference", str(none)], "must be a JSON file"),
@@ -225,3 +311,14 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.Monke
         assert result.output.startswith("error: ")
         assert text in result.output
         assert result.output.count("\n") == 1
+
+
+def test_a_folder_that_is_named_and_holds_no_reference_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVINGGROUND_DATA", str(tmp_path))
+    monkeypatch.setattr(fidelity, "DOCS", tmp_path)
+    result = CliRunner().invoke(fidelity.app, ["hand"])
+    assert result.exit_code == 2
+    assert "combo_stats.json' must be a JSON file" in result.output
+    assert not list(tmp_path.iterdir())

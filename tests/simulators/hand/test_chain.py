@@ -1,5 +1,7 @@
 """Laws of the joint chain, and of postures and their motion."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,10 @@ from scipy.spatial.transform import Rotation
 from scenarios.errors import InputError
 from simulators.hand import anatomy, chain
 from simulators.hand.anatomy import FINGERS, Hand, Mounts, Site, draw_hand, mean_hand, misplace, mounts
+from simulators.hand.field import field
 from simulators.hand.kernels import chain as kernels
+from simulators.hand.magnets import Magnet
+from simulators.hand.world import RECORDED_EARTH, Motion
 
 SEEDS = st.integers(0, 2**32)
 SITES = st.sampled_from(["nail", "middle", "ring"])
@@ -74,6 +79,34 @@ def test_the_jacobian_equals_finite_differences(seed: int, site: Site) -> None:
         np.testing.assert_allclose(slopes[:, :, k], (found[0] - found[1]) / (2 * step), atol=2e-7)
 
 
+@given(SEEDS, SITES, st.sampled_from([1e-3, 1e-6, 1e-10]))
+def test_hand_magnets_sensors_and_earth_turned_together_turn_the_field(seed: int, site: Site, tolerance: float) -> None:
+    rng, hand, worn = any_hand(seed, site)
+    turn = Rotation.random(rng=rng).as_matrix()
+    angles = any_angles(rng, 4)
+    points = rng.normal([[0, 45, -76], [30, -25, -16], [-25, -15, 4]], 5)  # no finger reaches there
+    magnets = [
+        Magnet(diameter_mm=6, height_mm=3, br_t=1.43, demagnetisation=1, polarity=sign) for sign in (1, 1, -1, 1, -1)
+    ]
+    attitude = Rotation.random(4, rng=rng).as_matrix().transpose(1, 2, 0)
+    rest = np.zeros((3, 4))
+
+    def read(hand: Hand, points: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        positions, axes = chain.place(hand, worn, angles)
+        found = field(magnets, positions, axes, points, tolerance, each=True)
+        return found.field, Motion(rotation, rest, rest, rest).to_device(RECORDED_EARTH), found.levels
+
+    apart, earth, levels = read(hand, points, attitude)
+    whole = replace(hand, bases=hand.bases @ turn.T, frames=turn @ hand.frames)
+    turned, seen, same = read(whole, points @ turn.T, np.einsum("ijn,kj->ikn", attitude, turn))
+    assert same == levels
+    np.testing.assert_allclose(np.linalg.norm(seen, axis=0), np.linalg.norm(RECORDED_EARTH), rtol=1e-12)
+    for one, other in ((apart, turned), (apart.sum(1) + earth, turned.sum(1) + seen)):
+        expected = np.einsum("ij,...jn->...in", turn, one)
+        size = np.linalg.norm(one, axis=-2, keepdims=True)
+        np.testing.assert_allclose(other / size, expected / size, rtol=0, atol=1e-9)
+
+
 @given(SEEDS, st.integers(0, 4), st.integers(0, 3))
 def test_a_joint_moves_only_its_digit(seed: int, digit: int, joint: int) -> None:
     rng, hand, worn = any_hand(seed)
@@ -125,7 +158,7 @@ def test_a_pose_has_the_same_bits_in_any_company(seed: int, n: int, data: st.Dat
 def test_sites_may_come_in_any_order_and_share_a_digit() -> None:
     hand = mean_hand()
     angles = any_angles(np.random.default_rng(0), 4)
-    parts = [mounts(hand, site, digits) for site, digits in (("nail", FINGERS), ("ring", ("index", "index", "thumb")))]
+    parts = [mounts(hand, "nail"), mounts(hand, "ring", ("index", "index", "thumb"))]
     both = Mounts(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])})
     order = np.random.default_rng(1).permutation(8)
     mixed = Mounts(**{name: values[order] for name, values in vars(both).items()})
