@@ -24,10 +24,16 @@ from simulators.rng import Key, stream
 if TYPE_CHECKING:
     import xarray as xr
 
+    from simulators.hand.iron import Answer
+
 MOVING = STATES.index("moving")
 CODES = {"e": 0, "p": 1, "f": 2}
 GAPS = (0.5, 2.6)
 """Shortest and longest gap of the device's clock, in periods: 19 to 99 ms at 26 Hz in recordings (PUCK_CLOCK)."""
+SKIN_MM = 2.5
+"""[chosen] What lies between a magnet and a sensor's die at least: half of its package, and skin."""
+YIELD_MM = 10.0
+"""[chosen] By how much flesh gives way."""
 MODELS = {model.name: model for model in (sensors.MMC5603NJ, sensors.AK09916, sensors.FLUXGATE)}
 
 
@@ -64,8 +70,9 @@ def person_of(spec: HandSpec, key: Key) -> Person:
     hand = anatomy.draw_hand(
         rng, length_mm=people.hand_length_mm, length_sd_mm=people.hand_length_sd_mm, bone_sd=people.bone_sd
     )
-    first = SPLITS.index(key.split) if each and key.split in SPLITS else 0
-    return Person(number=number * len(SPLITS) + first, hand=hand, habit=chain.draw_habit(rng, spread_of(spec)))
+    places = [*SPLITS, key.split]
+    first = places.index(key.split) if each else 0
+    return Person(number=number * len(places) + first, hand=hand, habit=chain.draw_habit(rng, spread_of(spec)))
 
 
 def spread_of(spec: HandSpec) -> chain.Spread:
@@ -97,11 +104,13 @@ def simulate_arrays(spec: HandSpec, key: Key, spare: dict[str, np.ndarray] | Non
     """One recording as a flat mapping from path to array; see SCHEMA for names, dimensions and units.
 
     `spare` is there for the sake of the other simulators' signature; nothing is kept in it. Raises InputError where a
-    magnet comes to lie in a sensor.
+    design brings a magnet into a sensor or into iron, beyond what flesh that yields would explain (`keep_clear`).
     """
     person, cloud = person_of(spec, key), spec.kind == "cloud"
     clock = sensors.Clock(
-        rate_hz=spec.rate_hz, gaps_s=None if cloud else (GAPS[0] / spec.rate_hz, GAPS[1] / spec.rate_hz), tick_ns=1000
+        rate_hz=spec.rate_hz,
+        gaps_s=None if cloud else (GAPS[0] / spec.rate_hz, GAPS[1] / spec.rate_hz),
+        tick_ns=max(1, round(spec.device.tick_ms * 1e6)),
     )
     times = sensors.ticks(clock, spec.samples, key, "device")
     poses = (_cloud if cloud else _stream)(spec, key, person, times.true_ns * 1e-9)
@@ -115,19 +124,29 @@ def simulate_arrays(spec: HandSpec, key: Key, spare: dict[str, np.ndarray] | Non
     positions += poses.shift
     magnets = magnets_of(spec, key)
     points = np.array([s.at_mm for s in spec.design.sensors])
+    bodies = iron_of(spec, person.hand, poses.angles) if spec.ring or spec.iron else []
+    keep_clear(magnets, positions, points, bodies)
     each = fields_of(magnets, positions, directions, points, spec.tolerance)
-    turning = world.Turning(kind=spec.motion.kind, limit_deg=min(90.0, spec.motion.degrees), knot_s=spec.motion.seconds)
+    turning = world.Turning(
+        kind=spec.motion.kind,
+        limit_deg=spec.motion.degrees,
+        turn_deg_s=spec.motion.turn_deg_s,
+        knot_s=spec.motion.seconds,
+        sway_mm=spec.motion.sway_mm,
+    )
     motion = world.scatter(turning, spec.samples, key) if cloud else world.trajectory(turning, times.true_ns, key)
     earth = motion.to_device(earth_of(spec))
     outside, told = each.sum(1) + earth, {}
-    if spec.ring or spec.iron:
-        iron = iron_of(spec, person.hand, poses.angles, magnets, positions, directions, earth)
+    if bodies:
+        iron = iron_fields(bodies, magnets, positions, directions, points, earth, spec.tolerance)
         told[f"truth/r{spec.rate_hz:g}/iron"] = iron.astype(np.float32)
         outside += iron
-    measured, held, irons = _measure(spec, key, times.true_ns, outside, motion, cloud)
+    measured, held, shifted, irons = _measure(spec, key, times.true_ns, outside, motion, cloud)
     return {
         **_inputs(spec, measured, times.stamp_ns),
-        **_truth(spec, poses, positions, directions, each, earth, motion, held),
+        **_truth(spec, poses, positions, directions, each, earth, motion),
+        f"truth/r{spec.rate_hz:g}/held": held,
+        f"truth/r{spec.rate_hz:g}/shifted": shifted,
         **told,
         "truth/moment": np.array([m.moment if m else 0.0 for m in magnets]),
         "truth/bone": person.hand.bones + np.array([0.0, 0.0, 1.0]) * person.hand.tips[:, None],
@@ -155,39 +174,76 @@ def earth_of(spec: HandSpec) -> np.ndarray:
     )
 
 
-def iron_of(
-    spec: HandSpec,
-    hand: anatomy.Hand,
-    angles: np.ndarray,
-    magnets: Sequence[Magnet | None],
-    positions: np.ndarray,
-    directions: np.ndarray,
-    earth: np.ndarray,
-) -> np.ndarray:
-    """Field of worn and near iron at each sensor, (sensors, 3, n) uT; earth (3, n). See `simulators.hand.iron`.
+def iron_of(spec: HandSpec, hand: anatomy.Hand, angles: np.ndarray) -> "list[tuple[Answer, np.ndarray, np.ndarray]]":
+    """(answer, centre, axis) of each body of iron, the latter (3, n); see `simulators.hand.iron`.
 
-    Raises InputError where a magnet or a sensor comes too near to iron, and for iron that FEM does not reduce.
+    Raises InputError for iron that finite elements do not reduce.
     """
     from simulators.hand import iron  # needs finite elements, which are slow to import
 
-    points, n = np.array([s.at_mm for s in spec.design.sensors]), positions.shape[2]
-    bodies: list[tuple[iron.Answer, np.ndarray, np.ndarray]] = []
+    found: list[tuple[Answer, np.ndarray, np.ndarray]] = []
     if ring := spec.ring:
-        answer = iron.ring_of(
-            f"ring on the {ring.finger} finger", ring.inner_mm, ring.outer_mm, ring.height_mm, ring.mu_r
-        )
-        bodies.append((answer, *iron.worn(hand, ring.finger, angles)))
+        name = f"ring on the {ring.finger} finger"
+        answer = iron.ring_of(name, ring.inner_mm, ring.outer_mm, ring.height_mm, ring.mu_r)
+        found.append((answer, *iron.worn(hand, ring.finger, angles)))
     for body in spec.iron:
-        answer = iron.body_of(body.name, body.inner_mm, body.outer_mm, body.height_mm, body.mu_r)
-        centre, axis = np.array(body.at_mm), iron.unit(body.name, body.axis)
-        bodies.append((answer, np.tile(centre[:, None], n), np.tile(axis[:, None], n)))
+        answer = iron.body_of(body.name, body.inner_mm, body.outer_mm, body.height_mm, body.mu_r, body.nearest_mm)
+        still = np.ones(angles.shape[2])
+        found.append((answer, np.outer(body.at_mm, still), np.outer(iron.unit(body.name, body.axis), still)))
+    return found
+
+
+def keep_clear(
+    magnets: Sequence[Magnet | None],
+    positions: np.ndarray,
+    points: np.ndarray,
+    bodies: "Sequence[tuple[Answer, np.ndarray, np.ndarray]]",
+) -> None:
+    """Move magnets (5, 3, n) that come too near to a sensor or to iron out to where they touch flesh, in place.
+
+    Postures are drawn joint by joint, so that now and then a finger goes where the device or a ring is. It yields by
+    YIELD_MM at most: what lies deeper is a design that cannot be, and is left to be refused.
+    """
+    for magnet, position in zip(magnets, positions, strict=True):
+        if magnet is None:
+            continue
+        for point in points:
+            push_out(position, position - point[:, None], magnet.radius + SKIN_MM)
+        for answer, centre, axis in bodies:
+            from simulators.hand import iron
+
+            push_out(position, *iron.gap_of(answer, centre, axis, position))
+
+
+def push_out(position: np.ndarray, away: np.ndarray, least: float) -> None:
+    """Move places (3, n) along `away` (3, n), their distance from a body, where that is below `least`, in place."""
+    distance = np.sqrt((away * away).sum(0))
+    short = least - distance
+    moved = np.flatnonzero((short > 0) & (short <= YIELD_MM) & (distance > 0))
+    position[:, moved] += away[:, moved] * (short[moved] / distance[moved])
+
+
+def iron_fields(
+    bodies: "Sequence[tuple[Answer, np.ndarray, np.ndarray]]",
+    magnets: Sequence[Magnet | None],
+    positions: np.ndarray,
+    directions: np.ndarray,
+    points: np.ndarray,
+    earth: np.ndarray,
+    tolerance: float,
+) -> np.ndarray:
+    """Field of all iron at each sensor, (sensors, 3, n) uT; earth (3, n).
+
+    Raises InputError where a magnet or a sensor comes too near to iron.
+    """
+    from simulators.hand import iron
+
     worn = [i for i, magnet in enumerate(magnets) if magnet]
-    found = np.zeros((len(points), 3, n))
+    found = np.zeros((len(points), 3, positions.shape[2]))
     for answer, centre, axis in bodies:
         found += iron.field_of(
-            answer, centre, axis, [m for m in magnets if m], positions[worn], directions[worn], points, earth,
-            spec.tolerance,
-        )  # fmt: skip
+            answer, centre, axis, [m for m in magnets if m], positions[worn], directions[worn], points, earth, tolerance
+        )
     return found
 
 
@@ -292,30 +348,32 @@ def _normals(key: Key, effect: str, shape: tuple[int, int, int]) -> np.ndarray:
 
 def _measure(
     spec: HandSpec, key: Key, times: np.ndarray, outside: np.ndarray, motion: world.Motion, cloud: bool
-) -> tuple[list[tuple[sensors.SensorModel, sensors.Reading]], np.ndarray, list[world.Iron]]:
-    """(model and reading of accelerometer, gyroscope and magnetometers; held by channel; iron at each of these)."""
+) -> tuple[list[tuple[sensors.SensorModel, sensors.Reading]], np.ndarray, np.ndarray, list[world.Iron]]:
+    """(model and reading of accelerometer, gyroscope and magnetometers; held and shifted by channel; iron of these)."""
+    force = motion.specific_force()
     found = [
-        (sensors.LSM6DS3_ACCELEROMETER, motion.specific_force(), "accelerometer"),
+        (sensors.LSM6DS3_ACCELEROMETER, force, "accelerometer"),
         (sensors.LSM6DS3_GYROSCOPE, motion.rate, "gyroscope"),
     ]
     irons = []
     for number, (own, at) in enumerate(zip(spec.design.sensors, outside, strict=True)):
         iron = world.draw_iron(
             replace(key, split=f"{key.split}/sensor/{number}"),
-            hard_mean_ut=(0.0, 0.0, 0.0),
-            hard_sd_ut=(spec.device.hard_iron_ut,) * 3,
+            hard_mean_ut=spec.device.hard_iron_mean_ut,
+            hard_sd_ut=sd if isinstance(sd := spec.device.hard_iron_ut, tuple) else (sd,) * 3,
             soft_sd=spec.device.soft_iron,
         )
         irons.append(iron)
         found.append((model_of(own.model, spec), iron.apply(at), f"magnetometer/{number}"))
-    readings, held = [], []
+    readings, held, shifted = [], [], []
     for model, signal, name in found:
         if cloud:  # readings without time between them have no slow noise and no memory
             model = replace(model, hold=(1, 1), flicker=0.0, random_walk=0.0, drift_sd=0.0, jump=0.0)
-        reading = sensors.measure(model, signal, times, key, name=name)
+        reading = sensors.measure(model, signal, times, key, name=name, other=force if name == "gyroscope" else None)
         readings.append((model, reading))
         held.append(np.repeat(reading.held[None], 3, 0))
-    return readings, np.concatenate(held), irons
+        shifted.append((reading.flags & sensors.SHIFTED) > 0)
+    return readings, np.concatenate(held), np.concatenate(shifted), irons
 
 
 def model_of(name: str, spec: HandSpec) -> sensors.SensorModel:
@@ -340,7 +398,7 @@ def _inputs(
         f"{group}/quantity": kinds.astype(np.int8),
         f"{group}/axis": np.tile(np.arange(3, dtype=np.int8), len(readings)),
         f"{group}/sensor": np.where(kinds < 2, -1, np.arange(channels) // 3 - 2).astype(np.int32),
-        f"{group}/clipped": np.concatenate([(r.flags & sensors.CLIPPED) > 0 for _, r in readings]),
+        f"{group}/clipped": np.concatenate([(r.counts <= m.rails[0]) | (r.counts >= m.rails[1]) for m, r in readings]),
         f"{group}/tick_ns": ticks,
     }
 
@@ -353,7 +411,6 @@ def _truth(
     each: np.ndarray,
     earth: np.ndarray,
     motion: world.Motion,
-    held: np.ndarray,
 ) -> Arrays:
     group = f"truth/r{spec.rate_hz:g}"
     rotation = np.empty((4, spec.samples), np.float32)
@@ -367,7 +424,6 @@ def _truth(
         f"{group}/field": np.moveaxis(each, 1, 0).astype(np.float32),
         f"{group}/earth": earth.astype(np.float32),
         f"{group}/rotation": rotation,
-        f"{group}/held": held,
         "truth/hold_start": poses.holds[0],
         "truth/hold_end": poses.holds[1],
         "truth/hold_state": poses.holds[2],

@@ -1,8 +1,9 @@
 """Iron worn on a finger or fixed near the device: what it adds to the field at the sensors.
 
-A ring answers by its `fem.arcs` matrix, any other body of revolution by its polarisability, outside of its
-circumscribing sphere only. Each body answers to the magnets and to the Earth, not to other iron's answer, and magnets
-are not changed by it: both are of second order. Nothing here depends on time: eddy currents are left out.
+A ring, disc or tube answers by its `fem.arcs` matrix, to magnets and at sensors that keep a distance by its size: 4 mm
+from a ring, 0.28 of a disc's radius, or what is asked. Each body answers to the magnets and to the Earth, not to other
+iron's answer, and magnets are not changed by it: both are of second order. Nothing here depends on time: eddy
+currents are left out.
 
 Shapes: positions and directions (magnets, 3, poses); points (sensors, 3); fields (sensors, 3, poses). mm and uT, in the
 hand's frame.
@@ -17,15 +18,13 @@ from numpy.typing import NDArray
 from scenarios.errors import InputError
 from simulators.hand import anatomy, chain
 from simulators.hand.fem.arcs import Arcs, arcs
-from simulators.hand.fem.mesh import Body, disc, ring
-from simulators.hand.fem.reduce import Polarisability, polarisability
+from simulators.hand.fem.mesh import Body
 from simulators.hand.field import field, frame_of
 from simulators.hand.kernels import fields
 from simulators.hand.kernels import iron as kernels
 from simulators.hand.magnets import Magnet
 
 Floats = NDArray[np.float64]
-MU0 = 4e-7 * np.pi
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,37 +36,30 @@ class Answer:
     matrix: Floats
     """(3 k, 3 k), vectors of x, y, z of each site."""
     error: float
-    """Of the body's own field, where its certificate knows it."""
-    apart: Arcs | Polarisability
+    """Of the body's own field, at the distance it is served from: `Arcs.bound`."""
+    apart: Arcs
 
     def check_apart(self, points: Floats, what: str) -> None:
         """Raise InputError for points (3, n) too near to serve."""
-        if isinstance(self.apart, Arcs):
-            self.apart.check_outside(points, what)
-        else:
-            self.apart.check_outside(points)
+        self.apart.check_outside(points, what)
 
 
 def ring_of(name: str, inner_mm: float, outer_mm: float, height_mm: float, mu_r: float) -> Answer:
-    """A thin ring by its inner and outer diameter. Raises InputError where `arcs` does."""
-    found = arcs(ring(name, inner_mm, outer_mm, height_mm, mu_r=mu_r))
-    return Answer(name=name, sites=found.sites, matrix=found.matrix, error=found.bound, apart=found)
+    """A ring by its inner and outer diameter. Raises InputError where `arcs` does."""
+    return body_of(name, inner_mm, outer_mm, height_mm, mu_r)
 
 
-def body_of(name: str, inner_mm: float, outer_mm: float, height_mm: float, mu_r: float) -> Answer:
-    """Any disc or tube by its diameters. Raises InputError where `polarisability` does.
+def body_of(
+    name: str, inner_mm: float, outer_mm: float, height_mm: float, mu_r: float, nearest_mm: float | None = None
+) -> Answer:
+    """Any ring, disc or tube by its diameters, for magnets and sensors `nearest_mm` from it and beyond.
 
-    The field is averaged over the body, and the moment is spread over it alike: what the body does to a magnet's field
-    at a sensor is then the same with both exchanged, as it must be.
+    Without a distance it is by the body's size: see `fem.arcs.nearest_of`. Raises InputError where `arcs` does.
     """
-    one: Body = ring(name, inner_mm, outer_mm, height_mm, mu_r=mu_r) if inner_mm else disc(name, outer_mm, height_mm,
-                                                                                        mu_r=mu_r)  # fmt: skip
-    found = polarisability(one)
-    tensor = np.diag([found.transverse, found.transverse, found.axial]) * (1e-15 / MU0)
-    matrix = np.einsum("k,ij,l->kilj", found.shares, tensor, found.shares)
-    size = 3 * found.shares.size
-    error = max(found.axial_bound / found.axial, found.transverse_bound / found.transverse)
-    return Answer(name=name, sites=found.sites, matrix=matrix.reshape(size, size), error=error, apart=found)
+    half = height_mm / 2
+    body = Body(name=name, inner=inner_mm / 2, outer=outer_mm / 2, bottom=-half, top=half, mu_r=mu_r)
+    found = arcs(body, nearest_mm)
+    return Answer(name=name, sites=found.sites, matrix=found.matrix, error=found.bound, apart=found)
 
 
 def worn(hand: anatomy.Hand, finger: str, angles: Floats) -> tuple[Floats, Floats]:
@@ -119,6 +111,22 @@ def field_of(
     out = np.empty_like(found)
     kernels.turn_out(frame, found, out)
     return out
+
+
+def gap_of(answer: Answer, centre: Floats, axis: Floats, position: Floats) -> tuple[Floats, float]:
+    """(way from the nearest point of the iron to places (3, n), how far away these must be in mm) of a body.
+
+    centre, axis: (3, n) of the body.
+    """
+    apart = position - centre
+    body = answer.apart.body
+    z = (apart * axis).sum(0)
+    across = apart - z * axis
+    rho = np.sqrt((across * across).sum(0))
+    side = rho - np.clip(rho, body.inner, body.outer)
+    along = z - np.clip(z, body.bottom, body.top)
+    outward = across / np.maximum(rho, 1e-9)
+    return side * outward + along * axis, answer.apart.nearest * (1 + 1e-9)
 
 
 def unit(name: str, axis: Sequence[float]) -> Floats:

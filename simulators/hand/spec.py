@@ -93,17 +93,17 @@ DESIGNS = {
         sensors=_palm((14.0, 59.0, -16.0), (-18.0, 59.0, -16.0), (14.0, 31.0, -16.0), (-18.0, 31.0, -16.0))
     ),
 }
-"""Designs by name, all with the magnets on the nails: the origin's; magnets of 0.3 of its moment, so that nothing
-clips; two sensors on one board; four."""
+"""Designs by name, all with the magnets on the nails: the origin's; magnets of 0.27 of its moment, of
+which next to nothing clips; two sensors on one board; four."""
 
 
 class People(Part):
     """Whose hand it is. Equal numbers of recordings a person share that person's bones."""
 
-    hand_length_mm: Positive = 189.3
+    hand_length_mm: Annotated[float, Field(ge=140, le=240)] = 189.3
     """Mean of ANSUR II."""
-    hand_length_sd_mm: NotNegative = 9.9
-    bone_sd: NotNegative = 0.03
+    hand_length_sd_mm: NotNegative = 11.4
+    bone_sd: Annotated[float, Field(ge=0, le=0.2)] = 0.05
     """Relative scatter of each bone about what the hand's length says."""
     recordings_per_person: Annotated[int, Field(ge=0)] = 1
     """0: one person made all recordings of all splits."""
@@ -128,9 +128,14 @@ class Motion(Part):
     """How the device turns: one rotation moves gravity, the Earth's field and the gyroscope."""
 
     kind: Literal["still", "tilt", "free"] = "tilt"
-    degrees: NotNegative = 25.0
-    seconds: Positive = 2.0
+    degrees: Annotated[float, Field(ge=0, le=90)] = 25.0
+    """Of tilt: farthest from level, and from its heading."""
+    turn_deg_s: Annotated[float, Field(ge=0, le=1e4)] = 60.0
+    """Of free: rms rate of each of roll, pitch and yaw."""
+    seconds: Annotated[float, Field(ge=0.05)] = 2.0
     """Time over which the rotation changes."""
+    sway_mm: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Rms of the device's place along each axis; the accelerometer feels it."""
 
 
 class Earth(Part):
@@ -146,12 +151,15 @@ class Earth(Part):
 class Device(Part):
     """The iron of the device: a constant field in its frame and a matrix near the identity."""
 
-    hard_iron_ut: NotNegative = 25.0
-    """Sd along each axis, over sessions."""
+    hard_iron_ut: NotNegative | tuple[NotNegative, NotNegative, NotNegative] = 25.0
+    """Sd over sessions, of all axes or of each."""
+    hard_iron_mean_ut: Vector = (0.0, 0.0, 0.0)
     soft_iron: NotNegative = 0.02
     """Sd of each element of the matrix about the identity."""
     noise_ut: NotNegative | None = None
     """White noise of every reading, instead of the sensor's own."""
+    tick_ms: Annotated[float, Field(ge=1e-6, le=1000)] = 0.001
+    """Resolution of the logger's stamps."""
 
 
 class Ring(Part):
@@ -160,7 +168,7 @@ class Ring(Part):
     finger: Literal["thumb", "index", "middle", "ring", "little"] = "index"
     inner_mm: Positive = 18.0
     outer_mm: Positive = 21.0
-    height_mm: Positive = 4.0
+    height_mm: Annotated[float, Field(ge=0.2)] = 4.0
     mu_r: Annotated[float, Field(ge=1)] = 1000.0
 
 
@@ -171,11 +179,13 @@ class Iron(Part):
     inner_mm: NotNegative = 0.0
     outer_mm: Positive
     """Diameters."""
-    height_mm: Positive
+    height_mm: Annotated[float, Field(ge=0.1)]
     mu_r: Annotated[float, Field(ge=1)] = 1000.0
     at_mm: Vector
     """Its centre."""
     axis: Vector = (0.0, 0.0, 1.0)
+    nearest_mm: Positive | None = None
+    """How near magnets and sensors may come; by default as its size lets them. Farther is faster."""
 
 
 Group = Literal["all", "recorded_10", "other_22"]
@@ -258,8 +268,16 @@ class HandSpec(Spec):
             raise ValueError(f"a recording must have 8 to {MOST_SAMPLES:,} readings; it would have {self.samples:,}")
         if not any(self.design.magnets.polarity):
             raise ValueError("design.magnets.polarity must leave a magnet; all are 0")
-        if self.ring and self.ring.inner_mm >= self.ring.outer_mm:
-            raise ValueError(f"ring.inner_mm must be below outer_mm ({self.ring.outer_mm}); it is {self.ring.inner_mm}")
+        strongest = self.design.magnets.br_t * max(map(abs, self.design.magnets.polarity))
+        if strongest > 2:
+            raise ValueError(f"br_t times the largest polarity must be at most 2 T; it is {strongest:g}")
+        if self.ring and self.ring.outer_mm - self.ring.inner_mm < 0.4:
+            raise ValueError(
+                f"ring.inner_mm must be below outer_mm ({self.ring.outer_mm}) by 0.4 mm; it is {self.ring.inner_mm}"
+            )
+        for name, (low, _) in (("hold_s", self.hold_s), ("move_s", self.move_s)):
+            if low < 0.02:
+                raise ValueError(f"{name} must be 0.02 s or longer; it is {low:g}")
         return self
 
 
@@ -293,6 +311,7 @@ SCHEMA = Schema(
         _told("truth/r{rate}/earth", "component time", "float32", "uT", "field of the Earth in the device's frame"),
         _told("truth/r{rate}/iron", "sensor component time", "float32", "uT", "field of worn and near iron"),
         _told("truth/r{rate}/rotation", "quaternion time", "float32", "1", "device to world (w, x, y, z)"),
+        _told("truth/r{rate}/shifted", "channel time", "bool", "1", "an overload has moved the channel's null offset"),
         _told("truth/r{rate}/held", "channel time", "bool", "1", "the sensor gave its previous reading again"),
         _var("truth/hold_start", "hold", "int32", "1", "first reading of the hold"),
         _var("truth/hold_end", "hold", "int32", "1", "reading after the last"),

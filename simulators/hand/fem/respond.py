@@ -42,7 +42,7 @@ class Cloud:
 
 
 @lru_cache(maxsize=1)
-def _forms(bodies: tuple[Body, ...], modes: int, sizing: Sizing, order: int) -> list[Formulation]:
+def forms_of(bodies: tuple[Body, ...], modes: int, sizing: Sizing, order: int) -> list[Formulation]:
     """One formulation a mode; kept for the next field, since to factor them takes longest."""
     mesh = triangulate(bodies, sizing)
     return [Formulation(mesh, "potential", m, order, QUADRATURE) for m in range(modes)]
@@ -60,7 +60,7 @@ def respond(
     if any(b.br != 0 for b in bodies):
         raise InputError("iron in a field must have Br 0; got a magnet")
     sizing = sizing or default_sizing(max(bodies, key=lambda b: b.radius))
-    forms = _forms(tuple(bodies), modes, sizing, order)
+    forms = forms_of(tuple(bodies), modes, sizing, order)
     rho, z = forms[0].places
     count = 4 * modes
     turn = 2 * np.pi * (np.arange(count) + 0.5) / count
