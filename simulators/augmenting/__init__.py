@@ -1,0 +1,1 @@
+"""What augmentation is made of: the layout of a batch, the operations, and their compiled kernels."""

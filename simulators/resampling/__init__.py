@@ -1,0 +1,1 @@
+"""What `simulators.resample` is made of: filters, their use on rows of samples, and fits to irregular times."""
