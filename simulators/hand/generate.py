@@ -360,7 +360,7 @@ def _measure(
         iron = world.draw_iron(
             replace(key, split=f"{key.split}/sensor/{number}"),
             hard_mean_ut=spec.device.hard_iron_mean_ut,
-            hard_sd_ut=sd if isinstance(sd := spec.device.hard_iron_ut, tuple) else (sd,) * 3,
+            hard_sd_ut=spec.device.hard_iron_sd_ut,
             soft_sd=spec.device.soft_iron,
         )
         irons.append(iron)

@@ -165,7 +165,7 @@ def _stated(spec: "HandSpec", earth: float) -> tuple[str, str]:
     return (
         f"hand length {people.hand_length_sd_mm:g} mm, bones {people.bone_sd:.1%}, habits {habits:.1f} deg, mounts"
         f" {worn.offset_mm:g} mm and {worn.tilt_deg:g} deg, Br {worn.br_sd:.1%}; offsets: {earth:.1f} uT in any"
-        f" direction and {spec.device.hard_iron_ut:g} uT hard iron",
+        f" direction and {', '.join(f'{sd:g}' for sd in spec.device.hard_iron_sd_ut)} uT hard iron by axis",
         f"repeats {posture.repeat_deg:g} deg and {posture.repeat_mm:g} mm, holds {posture.hold_deg:g} deg and"
         f" {posture.hold_mm:g} mm",
     )
@@ -191,7 +191,7 @@ def _prior(spec: "HandSpec", key: "Key", earth: float, draws: int) -> Floats:
     count = 3 * len(spec.design.sensors)
     factor = np.zeros((45 + count, 48 + count))
     factor[:45, :45] = vectors * np.sqrt(np.maximum(values, 0.0))
-    factor[45:, 45:-3] = spec.device.hard_iron_ut * np.eye(count)
+    factor[45:, 45:-3] = np.diag(np.tile(spec.device.hard_iron_sd_ut, count // 3))
     factor[45:, -3:] = earth / math.sqrt(3) * np.tile(np.eye(3), (count // 3, 1))
     return factor
 

@@ -161,6 +161,12 @@ class Device(Part):
     tick_ms: Annotated[float, Field(ge=1e-6, le=1000)] = 0.001
     """Resolution of the logger's stamps."""
 
+    @property
+    def hard_iron_sd_ut(self) -> Vector:
+        """The sd of each axis."""
+        sd = self.hard_iron_ut
+        return sd if isinstance(sd, tuple) else (sd, sd, sd)
+
 
 class Ring(Part):
     """A steel ring worn on a finger's proximal phalanx."""

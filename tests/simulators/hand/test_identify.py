@@ -33,7 +33,7 @@ from simulators.run import key_of
 FEW = 8
 """Drawn people where the priors matter not."""
 
-strengths = st.tuples(*[st.floats(0.3, 2.0).flatmap(lambda x: st.sampled_from([x, -x]))] * 5)
+strengths = st.tuples(*[st.floats(0.3, 1.3).flatmap(lambda x: st.sampled_from([x, -x]))] * 5)
 volar = st.tuples(st.floats(-25, 25), st.floats(-30, 45), st.floats(-25, -14))
 dorsal = st.tuples(st.floats(-25, 25), st.floats(-30, 45), st.floats(14, 25))
 places = volar | dorsal
@@ -218,7 +218,7 @@ def test_priors_are_what_drawn_hands_scatter() -> None:
     found = np.sqrt((report.prior[:45].reshape(5, 3, 3) ** 2).sum(2))
     np.testing.assert_allclose(found[:, 0], 0.1 * moment, rtol=0.1)  # clipped at 3 sd
     np.testing.assert_allclose(found[:, 1:], np.sqrt(3 * (2.0**2 + anatomy.BASE_SD_MM**2)), rtol=0.1)
-    wanted = np.hypot(spec.device.hard_iron_ut, report.earth_ut / np.sqrt(3))
+    wanted = np.hypot(spec.device.hard_iron_sd_ut, report.earth_ut / np.sqrt(3))
     np.testing.assert_allclose(report.prior[45:], wanted, rtol=1e-12)
     two = designed((1,) * 5, (0.0, 45.0, -16.0), (0.0, -25.0, 20.0))
     factor = _prior(two, key_of("hand", "x", two, "x", 0), 30.0, FEW)[45:]
@@ -397,7 +397,7 @@ def test_the_command_line_prints_the_report_and_draws_it(
     [
         ("--scenario recorded_11", "scenario 'recorded_11' not found; did you mean 'recorded_10'?"),
         ("--scenario recorded_10 --set design.sensor=3", "unknown key 'design.sensor'; did you mean 'sensors'?"),
-        ("--scenario recorded_10 --set people.hand_length_mm=20", "hand length must be 140 to 240 mm; it is 20"),
+        ("--scenario recorded_10 --set people.hand_length_mm=20", "people.hand_length_mm must be greater than or equal to 140; it is 20"),
         ("--scenario recorded_10 --set design.sensors.0.model=X", "design.sensors.model must be one of"),
         ("--scenario recorded_10 --set design.sensors.0.at_mm=[22,156,8]", "tolerance"),
         (
