@@ -397,7 +397,10 @@ def test_the_command_line_prints_the_report_and_draws_it(
     [
         ("--scenario recorded_11", "scenario 'recorded_11' not found; did you mean 'recorded_10'?"),
         ("--scenario recorded_10 --set design.sensor=3", "unknown key 'design.sensor'; did you mean 'sensors'?"),
-        ("--scenario recorded_10 --set people.hand_length_mm=20", "people.hand_length_mm must be greater than or equal to 140; it is 20"),
+        (
+            "--scenario recorded_10 --set people.hand_length_mm=20",
+            "people.hand_length_mm must be greater than or equal to 140; it is 20",
+        ),
         ("--scenario recorded_10 --set design.sensors.0.model=X", "design.sensors.model must be one of"),
         ("--scenario recorded_10 --set design.sensors.0.at_mm=[22,156,8]", "tolerance"),
         (
