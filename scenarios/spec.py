@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 import pydantic
 
 from scenarios.catalogue import available, did_you_mean, load, override, purpose
 from scenarios.errors import InputError
 
-__all__ = ["Spec", "available", "canonical", "digest", "load", "override", "parse", "purpose"]
+__all__ = ["Part", "Spec", "available", "canonical", "digest", "load", "override", "parse", "purpose"]
 
 
 class Spec(pydantic.BaseModel):
@@ -26,6 +26,23 @@ class Spec(pydantic.BaseModel):
     purpose: str = pydantic.Field(min_length=1)
     version: int = pydantic.Field(ge=1)
     seed: int = pydantic.Field(ge=0)
+
+
+class Part(pydantic.BaseModel):
+    """A table of a scenario: frozen, unknown keys refused; a pair of numbers is a range, a table of numbers weights."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @pydantic.model_validator(mode="after")
+    def _ranges_ascend(self) -> Self:
+        for name, value in self:
+            if isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value):
+                low, high = value
+                if not 0 < low <= high:
+                    raise ValueError(f"{name} must be two positive numbers in ascending order; it is [{low}, {high}]")
+            if isinstance(value, dict) and not sum(value.values()) > 0:
+                raise ValueError(f"{name} must have a weight above 0; it is {value}")
+        return self
 
 
 S = TypeVar("S", bound=pydantic.BaseModel)

@@ -7,10 +7,10 @@ what those channels carry. Rates are in hertz, times in seconds, amplitudes in c
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from scenarios.schema import Schema, Var
-from scenarios.spec import Spec
+from scenarios.spec import Part, Spec
 
 VERSION = "2"
 
@@ -40,25 +40,6 @@ MOST_SAMPLES = 2**31
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Weight = Annotated[float, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """A table of a scenario: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _ranges_ascend(self) -> Self:
-        for name, value in self:
-            if isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value):
-                low, high = value
-                if not 0 < low <= high:
-                    raise ValueError(f"{name} must be two positive numbers in ascending order; it is [{low}, {high}]")
-            if isinstance(value, dict) and not sum(value.values()) > 0:
-                raise ValueError(f"{name} must have a weight above 0; it is {value}")
-        return self
-
-
 Range = tuple[float, float]
 
 
