@@ -15,7 +15,7 @@ from scenarios.errors import InputError
 Arrays = dict[str, np.ndarray]
 SIZED_DIMS = frozenset({"channel", "time"})
 """Every recording has its own size along these."""
-CONSTANT_DIMS = frozenset({"finger", "joint", "phalanx", "sensor", "component", "column", "quaternion"})
+CONSTANT_DIMS = frozenset({"finger", "joint", "phalanx", "sensor", "component", "column", "quaternion", "segment"})
 FIXED_DIMS = SIZED_DIMS | CONSTANT_DIMS
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, Self, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 import pydantic
 
@@ -32,6 +32,8 @@ class Part(pydantic.BaseModel):
     """A table of a scenario: frozen, unknown keys refused; a pair of numbers is a range, a table of numbers weights."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    weighs: ClassVar[bool] = True
+    """Whether its tables are weights."""
 
     @pydantic.model_validator(mode="after")
     def _ranges_ascend(self) -> Self:
@@ -40,7 +42,7 @@ class Part(pydantic.BaseModel):
                 low, high = value
                 if not 0 < low <= high:
                     raise ValueError(f"{name} must be two positive numbers in ascending order; it is [{low}, {high}]")
-            if isinstance(value, dict) and not sum(value.values()) > 0:
+            if self.weighs and isinstance(value, dict) and not sum(value.values()) > 0:
                 raise ValueError(f"{name} must have a weight above 0; it is {value}")
         return self
 
