@@ -81,6 +81,7 @@ def header_for(
         shapes=shapes_of(variables, arrays),
         splits={s: n for s, n in splits.items() if n},
         first=first,
+        attrs=module.attrs_of(spec) if hasattr(module, "attrs_of") else {},
         suffix="+" + hashlib.sha256(resolved.encode()).hexdigest()[:12] if changed else "",
         command=command,
         card=_card(simulator),

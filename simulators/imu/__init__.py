@@ -7,9 +7,9 @@ from importlib import import_module
 
 _HOMES = {
     "ImuSpec": "spec", "SCHEMA": "spec", "VERSION": "spec", "Spec": "spec", "simulate": "generate",
-    "simulate_arrays": "generate",
+    "simulate_arrays": "generate", "attrs_of": "texts",
 }  # fmt: skip
-__all__ = ["SCHEMA", "VERSION", "ImuSpec", "Spec", "simulate", "simulate_arrays"]
+__all__ = ["SCHEMA", "VERSION", "ImuSpec", "Spec", "attrs_of", "simulate", "simulate_arrays"]
 
 
 def __getattr__(name: str) -> object:

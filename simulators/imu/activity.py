@@ -1,4 +1,4 @@
-"""What people do, as tables of numbers: a posture, cycles of joint angles, single moves, impacts, and how these scatter.
+"""What people do, as tables of numbers: a posture, cycles of joint angles, moves, impacts, and how these scatter.
 
 An activity is a table in `activities/*.toml`: no code belongs to any single one. Angles are in degrees, `forward`,
 `left` and `up` in cm about the posture, but the posture's own `up` in leg lengths (1: the person stands). A coordinate
@@ -32,7 +32,7 @@ def check_coordinate(name: str) -> str:
 
 
 class Impact(Part):
-    """A shock once a cycle: it shakes a segment along the world's axes and runs through the body, weaker by each joint."""
+    """A shock once a cycle: it shakes a segment along the world's axes and runs on, weaker by each joint."""
 
     segment: str = "foot"
     """Without a side: of a limb, both; they alternate as its curves do."""
@@ -209,7 +209,9 @@ def derived(table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> dict[st
     scale = table.get("scale", {})
     if scale:
         found["curves"] = {
-            name: _stretched(points, scale.get(name, 1)) for name, points in found["curves"].items() if scale.get(name, 1)
+            name: _stretched(points, scale.get(name, 1))
+            for name, points in found["curves"].items()
+            if scale.get(name, 1)
         }
     return found
 
@@ -222,7 +224,7 @@ def _stretched(points: list[float], factor: float) -> list[float]:
 _FOLDER = Path(__file__).parent / "activities"
 POSTURES: dict[str, dict[str, float]] = tomllib.loads((_FOLDER / "postures" / "postures.toml").read_text("utf-8"))
 """Postures by name: coordinates in degrees, `up` in leg lengths; what is not named is 0, `up` 1."""
-for _name, _posture in POSTURES.items():
+for _posture in POSTURES.values():
     for _coordinate in _posture:
         check_coordinate(_coordinate)
 ACTIVITIES: dict[str, Activity] = {name: parse(Activity, name, table) for name, table in _tables(_FOLDER).items()}

@@ -18,7 +18,8 @@ from scenarios.errors import InputError
 ROOT = ("forward", "left", "up", "speed", "yaw", "tilt", "list", "turn")
 """The pelvis: metres along its heading, across it and above ground; speed along the heading, m/s; heading, to the
 left; forward tilt, list to the right and turn to the left, rad: its frame is Rz(yaw) Ry(tilt) Rx(list) Rz(turn)."""
-SIDED = {
+Angles = tuple[tuple[str, int] | None, ...]
+SIDED: dict[str, tuple[str, Angles]] = {
     "upper_arm": ("thorax", (("shoulder_flexion", -1), ("shoulder_abduction", -1), ("shoulder_rotation", 1))),
     "forearm": ("upper_arm", (("elbow_flexion", -1), None, ("pronation", 1))),
     "hand": ("forearm", (("wrist_deviation", -1), ("wrist_flexion", 1), None)),
@@ -28,7 +29,7 @@ SIDED = {
 }  # fmt: skip
 """Segment: parent, and its coordinates about y, x and z with their signs on the right side; x and z turn round on the
 left."""
-MIDDLE = {
+MIDDLE: dict[str, tuple[str, Angles]] = {
     "thorax": ("pelvis", (("lumbar_flexion", 1), ("lumbar_bend", 1), ("lumbar_twist", 1))),
     "head": ("thorax", (("neck_flexion", 1), ("neck_bend", 1), ("neck_twist", 1))),
 }  # fmt: skip
@@ -48,7 +49,9 @@ class Joint(NamedTuple):
 def _joints() -> tuple[tuple[str, ...], tuple[Joint, ...]]:
     names = list(ROOT)
     joints = [Joint(-1, (ROOT.index("tilt"), ROOT.index("list"), ROOT.index("turn")), (1, 1, 1))]
-    rows = [(name, "", parent, angles, 1) for name, (parent, angles) in MIDDLE.items()]
+    rows: list[tuple[str, str, str, Angles, int]] = [
+        (n, "", parent, angles, 1) for n, (parent, angles) in MIDDLE.items()
+    ]
     for side, mirror in (("_r", 1), ("_l", -1)):
         rows += [(name + side, side, parent, angles, mirror) for name, (parent, angles) in SIDED.items()]
     for _, side, parent, angles, mirror in rows:
@@ -163,7 +166,9 @@ def site_of(body: Body, placement: str, side: str) -> tuple[int, np.ndarray]:
     Raises InputError for a place that does not exist.
     """
     if placement not in SITES:
-        raise InputError(f"a site must be one of {', '.join(SITES)}; it is '{placement}'{did_you_mean(placement, SITES)}")
+        raise InputError(
+            f"a site must be one of {', '.join(SITES)}; it is '{placement}'{did_you_mean(placement, SITES)}"
+        )
     site = SITES[placement]
     outward = 1 if side == "left" else -1
     name = site.segment if site.segment in SEGMENTS else site.segment + ("_l" if outward > 0 else "_r")

@@ -58,7 +58,9 @@ class _Keys:
     def __init__(self, posture: np.ndarray) -> None:
         self.times, self.values, self.rates, self.accelerations = [0.0], [posture], [np.zeros(COUNT)], [np.zeros(COUNT)]
 
-    def add(self, time: float, value: np.ndarray, rate: np.ndarray | None = None, push: np.ndarray | None = None) -> None:
+    def add(
+        self, time: float, value: np.ndarray, rate: np.ndarray | None = None, push: np.ndarray | None = None
+    ) -> None:
         """A key frame; one that is not later than the last by a millisecond is put there."""
         self.times.append(max(time, self.times[-1] + 1e-3))
         self.values.append(value)
@@ -133,10 +135,7 @@ def wave_table(activity: Activity, manner: Manner, mirrored: bool) -> tuple[np.n
             place, sign = (mirror(own), -1 if coordinate in TURNS else 1) if mirrored else (own, 1)
             c = INDEX[place]
             length = np.hypot(now[:, :1], now[:, 1:])
-            if place not in ROOT:
-                now = now + length * manner.shape[c]
-            else:
-                now = now + 0.5 * length * manner.shape[c]
+            now = now + (0.5 if place in ROOT else 1.0) * length * manner.shape[c]
             side = 1 - manner.lopsided if turned != mirrored else 1 + manner.lopsided
             which.append(c)
             means.append(sign * mean)
@@ -149,11 +148,11 @@ def wave_table(activity: Activity, manner: Manner, mirrored: bool) -> tuple[np.n
 
 
 def order_of(spec: ImuSpec, rng: np.random.Generator) -> "list[str]":
-    """Labels of bouts, more than a recording can hold: as often as their shares say, or in turn as listed."""
-    labels = list(spec.activities)
+    """Labels of bouts, more than a recording can hold: as often as their shares say, or in turn."""
+    labels = sorted(spec.activities)
     most = int(spec.duration_s / spec.pause_s[0]) + 2
-    if spec.order == "listed":
-        return [labels[i % len(labels)] for i in range(most)]
+    if spec.sequence:
+        return [spec.sequence[i % len(spec.sequence)] for i in range(most)]
     usual = np.array([np.mean(_lengths(spec, label)) for label in labels])
     share = np.array([spec.activities[label] for label in labels])
     weight = share / usual
@@ -192,7 +191,7 @@ def plan_of(spec: ImuSpec, person: Person, key: Key) -> Plan:
     for number, label in enumerate(labels):
         activity = recipe(spec, label)
         manner = manners.setdefault(label, manner_of(spec, person, key, label, activity))
-        pause = rng.uniform(*spec.pause_s) if number else 0.3 * rng.uniform(*spec.pause_s)
+        pause = rng.uniform(*spec.pause_s)
         begin = now + pause
         if begin >= spec.duration_s and number:
             break
@@ -210,7 +209,9 @@ def plan_of(spec: ImuSpec, person: Person, key: Key) -> Plan:
             _fidget(keys, activity, begin, end, own)
         rate = speed = 0.0
         if activity.cycle_hz:
-            rate, speed, parts, hits = _cycles(spec, activity, manner, (begin, end), own, which, waves, person.left_handed)
+            rate, speed, parts, hits = _cycles(
+                spec, activity, manner, (begin, end), own, which, waves, person.left_handed
+            )
             cycles += parts
             shocks += hits
         _travel(activity, begin, end, speed, speeds, headings, own)
@@ -231,9 +232,7 @@ def _stack(shocks: list[tuple[float, float, float, float, int, float]]) -> Shock
     return Shocks(at, tau, up, forward, segment.astype(np.int64), passes)
 
 
-def _posture(
-    spec: ImuSpec, activity: Activity, person: Person, manner: Manner, rng: np.random.Generator
-) -> np.ndarray:
+def _posture(spec: ImuSpec, activity: Activity, person: Person, manner: Manner, rng: np.random.Generator) -> np.ndarray:
     """Where a bout starts: the posture, and the person's, the session's and this bout's deviation from it."""
     bout = np.radians(spec.variation.bout * activity.spread.posture_bout_deg) * rng.standard_normal(COUNT)
     found = posture_of(activity.start, activity.posture, person.body, person.left_handed)
@@ -334,8 +333,8 @@ def _jump(
     keys.add(off + flight + 1.5 * (target[UP] - soft[UP]) / speed, soft)
     last = keys.times[-1] + 0.4 * seconds
     keys.add(last, target)
-    for foot in ("foot_r", "foot_l"):
-        shocks.append((off + flight, 0.012, 12.0 * speed + move.shock, 0.0, SEGMENTS.index(foot), 0.75))
+    hit = 12.0 * speed + move.shock
+    shocks += [(off + flight, 0.012, hit, 0.0, SEGMENTS.index(foot), 0.75) for foot in ("foot_r", "foot_l")]
     return last
 
 
@@ -392,8 +391,9 @@ def _cycles(
             times = np.interp(np.arange(count) + (impact.at + later) % 1, np.arange(count + 1), at)
             side = 1 + manner.lopsided * (1 if segment.endswith("_r") else -1 if segment.endswith("_l") else 0)
             strength = force * side * np.exp(levels.cycle * spread.impact_cycle * noise[2])
+            number = SEGMENTS.index(segment)
             hits += [
-                (float(t), impact.seconds, impact.up * float(s), impact.forward * float(s), SEGMENTS.index(segment), impact.passes)
+                (float(t), impact.seconds, impact.up * float(s), impact.forward * float(s), number, impact.passes)
                 for t, s in zip(times, strength, strict=True)
                 if begin - 0.5 * fade < t < end + 0.3 * fade
             ]  # fmt: skip
@@ -474,4 +474,3 @@ def _sway(activity: Activity, begin: float, end: float, rng: np.random.Generator
             control[:, 3:-3] *= np.exp(bursts * calm - bursts**2)
         found.append(Spline(begin - 1.5 * step, step, which, control))
     return found
-

@@ -257,9 +257,7 @@ def _bouts(spec: ImuSpec, plan: Plan, true_s: np.ndarray) -> Arrays:
     }
 
 
-def _full(
-    spec: ImuSpec, person: Person, plan: Plan, worn: Worn, ideal: Ideal, fine: np.ndarray, every: int
-) -> Arrays:
+def _full(spec: ImuSpec, person: Person, plan: Plan, worn: Worn, ideal: Ideal, fine: np.ndarray, every: int) -> Arrays:
     """True signals, orientations and paths of the devices, at the logger's samples."""
     axes, heading = ideal.axes[..., ::every], ideal.heading[::every]
     places = places_of(plan.score, person.body, worn.sites, fine[::every])
@@ -301,4 +299,3 @@ def simulate(spec: ImuSpec, key: Key) -> "xr.DataTree":
     from simulators.imu.spec import SCHEMA
 
     return as_tree(simulate_arrays(spec, key), SCHEMA)
-

@@ -1,38 +1,36 @@
-"""Noise of a sensor's channels at an even rate: the model of `simulators.sensor`, by kernels made for many channels."""
+"""Noise of a sensor's channels at an even rate: the model of `simulators.sensor`, by a kernel for many channels."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from simulators.imu.kernels import noise as kernels
+from simulators.imu.kernels.noise import bulk_noise
 from simulators.noise import normal_table
 from simulators.rng import Key, stream
 from simulators.sensor import FLICKER_TAU_S, SensorModel
 
-WALK_S = 0.02
-"""A random walk goes straight for so long, at most: far below what it drifts in."""
+FLICKER_SD = math.sqrt(math.log(10) / math.pi)
+"""Of each process that makes bias instability, over B."""
+
+
+def figures_of(model: SensorModel, step: float) -> tuple[float, float, list[float], list[float]]:
+    """(white sd, random walk K, time constants, their sd) of a model's noise at a step in s; drift comes first.
+
+    Of bias instability only processes no faster than the step are made, as in `simulators.sensor.noise_of`.
+    """
+    white = math.hypot(model.white_sd, model.noise_density * math.sqrt(0.5 / step))
+    each = model.flicker * FLICKER_SD
+    sd = [model.drift_sd, *(each if tau >= step else 0.0 for tau in FLICKER_TAU_S)]
+    return white, model.random_walk, [model.drift_tau_s, *FLICKER_TAU_S], sd
 
 
 def noise_into(values: np.ndarray, models: Sequence[SensorModel], step: float, key: Key, name: str) -> None:
-    """Add noise to values (channels, n) float64 in place, each channel by its model; step in s.
+    """Add noise to values (channels, n), float32 or float64, in place, each channel by its model; step in s.
 
-    A channel's noise depends on the key, the name and its own number, not on the other channels. Of bias instability
-    only processes slower than the step are made, as in `simulators.sensor.noise_of`.
+    A channel's noise depends on the key, the name and its own number, not on the other channels. The seven processes
+    of bias instability and the walk begin stationary and at 0, as in `simulators.sensor.noise_of`.
     """
-    table, scratch = normal_table(), np.empty(values.shape[1] + 2, np.float32)
-    keys = stream(key, f"imu/noise/{name}").integers(0, 2**32, (values.shape[0], 3 + len(FLICKER_TAU_S), 2), np.uint32)
-    for own, model, out in zip(keys, models, values, strict=True):
-        sd = math.hypot(model.white_sd, model.noise_density * math.sqrt(0.5 / step))
-        if sd:
-            kernels.white(table, sd, *own[0], scratch, out)
-        if model.random_walk:
-            every = max(1, int(WALK_S / step))
-            kernels.random_walk(table, model.random_walk, step, every, *own[1], scratch, out)
-        if model.drift_sd:
-            kernels.gauss_markov(table, model.drift_sd, model.drift_tau_s, step, *own[2], scratch, out)
-        if model.flicker:
-            each = model.flicker * math.sqrt(math.log(10) / math.pi)
-            for tau, (k0, k1) in zip(FLICKER_TAU_S, own[3:], strict=True):
-                if tau >= step:
-                    kernels.gauss_markov(table, each, tau, step, k0, k1, scratch, out)
+    white, walk, tau, sd = (np.array(rows) for rows in zip(*(figures_of(m, step) for m in models), strict=True))
+    keys = stream(key, f"imu/noise/{name}").integers(0, 2**32, (len(models), 2 + tau.shape[1], 2), np.uint32)
+    bulk_noise(normal_table(), step, white, walk, tau, sd, keys, values)

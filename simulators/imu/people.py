@@ -20,9 +20,9 @@ LEFT_HANDED = 0.1
 OLD_AGE = 60.0
 ROOT_POSTURE = {"tilt": 0.6, "list": 0.3, "neck_flexion": 1.5, "shoulder_flexion": 1.5, "elbow_flexion": 2.0}
 """[chosen] How much more or less than others some angles differ from person to person; other angles 1."""
+FREE_OF_POSTURE = ("forward", "left", "up", "speed", "yaw", "turn")
 POSTURE = np.array([
-    0.0 if name in ("forward", "left", "up", "speed", "yaw", "turn") else ROOT_POSTURE.get(name.rstrip("lr").rstrip("_"), 1.0)
-    for name in COORDINATES
+    0.0 if name in FREE_OF_POSTURE else ROOT_POSTURE.get(name.rstrip("lr").rstrip("_"), 1.0) for name in COORDINATES
 ])  # fmt: skip
 
 
@@ -66,9 +66,7 @@ def person_of(spec: ImuSpec, key: Key) -> Person:
     number = key.index // each
     own = replace(key, split=f"person/{key.split}", index=number)
     rng = stream(own, "person")
-    body = draw_body(
-        rng, female=spec.people.female, age=spec.people.age_years, height_sd_m=spec.people.height_sd_m
-    )
+    body = draw_body(rng, female=spec.people.female, age=spec.people.age_years, height_sd_m=spec.people.height_sd_m)
     places = [*SPLITS, key.split]
     return Person(
         number=number * len(places) + places.index(key.split),
@@ -104,9 +102,11 @@ def manner_of(spec: ImuSpec, person: Person, key: Key, label: str, activity: Act
     degrees = degrees + levels.session * spread.posture_session_deg * now.standard_normal(POSTURE.size)
     rate, size, impact, speed, side = levels.person * own
     old = 1 - 0.008 * max(0.0, person.body.age - OLD_AGE)
+    rate = spread.rate_person * rate + levels.session * spread.rate_session * today[0]
+    size = spread.size_person * size + levels.session * spread.size_session * today[1]
     return Manner(
-        rate=pace_of(person.body) * float(np.exp(spread.rate_person * rate + levels.session * spread.rate_session * today[0])),
-        size=old * float(np.exp(spread.size_person * size + levels.session * spread.size_session * today[1])),
+        rate=pace_of(person.body) * float(np.exp(rate)),
+        size=old * float(np.exp(size)),
         impact=old * float(np.exp(spread.impact_person * impact)),
         speed=float(np.exp(spread.speed_person * speed)),
         seconds=float(np.exp(spread.seconds * levels.person * np.clip(seconds, -2.5, 2.5))) / pace_of(person.body),

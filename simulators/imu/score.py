@@ -50,7 +50,7 @@ def track_of(knots: Sequence[tuple[float, float, float, float]] | np.ndarray) ->
     return Track(t, power)
 
 
-def wave_of(points: Sequence[float]) -> tuple[float, np.ndarray]:
+def wave_of(points: Sequence[float] | np.ndarray) -> tuple[float, np.ndarray]:
     """(mean, (harmonics, 2) of cos and sin) of the trigonometric interpolation of one cycle at even steps."""
     c = np.fft.rfft(points) / len(points)
     wave = 2 * np.stack([c.real, -c.imag], -1)[1:]
@@ -107,7 +107,8 @@ class Shocks:
     passes: np.ndarray
 
 
-NO_SHOCKS = Shocks(*np.zeros((4, 0)), np.zeros(0, np.int64), np.zeros(0))
+_NONE = np.zeros(0)
+NO_SHOCKS = Shocks(_NONE, _NONE, _NONE, _NONE, np.zeros(0, np.int64), _NONE)
 
 
 @dataclass(frozen=True, eq=False)

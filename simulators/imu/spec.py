@@ -20,7 +20,8 @@ from simulators.imu.labels import GROUPS_43, GROUPS_44, LABELS, PLACEMENTS, SIDE
 VERSION = "1"
 
 QUANTITIES = (
-    "accelerometer", "gyroscope", "magnetometer", "orientation", "body_acceleration", "ecg", "heart_rate", "temperature",
+    "accelerometer", "gyroscope", "magnetometer", "orientation", "body_acceleration", "ecg", "heart_rate",
+    "temperature",
 )  # fmt: skip
 """The last three are declared by profiles and imported from recordings, never simulated."""
 UNITS = ("m/s^2", "rad/s", "uT", "1", "m/s^2", "mV", "1/min", "degC")
@@ -45,8 +46,10 @@ class Wearing(Part):
 
     tilt_deg: NotNegative = 7.0
     """Random rotation about every axis of the device, sd over sessions."""
+    about_deg: float = 0.0
+    """Fixed rotation about the limb's own long axis, away from `axes`."""
     turn_deg: NotNegative = 0.0
-    """On top, about the limb's own long axis, sd over people."""
+    """On top, about the same axis, sd over people."""
     shift_mm: NotNegative = 15.0
     """Displacement along each axis, sd over sessions."""
     free: bool = False
@@ -77,7 +80,9 @@ class Unit(Part):
     @classmethod
     def _is_placement(cls, value: str) -> str:
         if value not in PLACEMENTS:
-            raise ValueError(f"must be one of {', '.join(PLACEMENTS)}; it is '{value}'{did_you_mean(value, PLACEMENTS)}")
+            raise ValueError(
+                f"must be one of {', '.join(PLACEMENTS)}; it is '{value}'{did_you_mean(value, PLACEMENTS)}"
+            )
         return value
 
     @field_validator("measures")
@@ -161,8 +166,8 @@ class ImuSpec(Spec):
     """Channels that the data set has and nobody simulates: ECG, heart rate, temperature."""
     activities: Annotated[dict[str, Positive], Field(min_length=1)]
     """Label to its share of the labelled time."""
-    order: Literal["random", "listed"] = "random"
-    """Order of the bouts of a recording: as often as the shares say, or in turn as listed."""
+    sequence: tuple[str, ...] = ()
+    """Labels of the bouts in turn, again and again; without it they come at random, as often as the shares say."""
     bout_s: Range | None = None
     """Length of a bout, where it is not as each activity has it."""
     pause_s: Range = (1.5, 4.0)
@@ -191,14 +196,17 @@ class ImuSpec(Spec):
             raise ValueError(f"rate_hz must have at most six digits, which name its group; it is {self.rate_hz}")
         if not 16 <= self.samples <= MOST_SAMPLES:
             raise ValueError(f"a recording must have 16 to {MOST_SAMPLES:,} samples; it would have {self.samples:,}")
+        for label in self.sequence:
+            if label not in self.activities:
+                near = did_you_mean(label, self.activities)
+                raise ValueError(f"sequence must be of the activities; '{label}' is not among them{near}")
         for label in (*self.activities, *self.recipes):
             if label not in LABELS:
                 raise ValueError(f"activity '{label}' is not a known label{did_you_mean(label, LABELS)}")
         for label in self.activities:
             if label not in self.recipes and recipe_of(label) is None:
-                raise ValueError(
-                    f"activity '{label}' has no recipe{did_you_mean(label, [n for a in ACTIVITIES.values() for n in a.labels])}"
-                )
+                known = [name for activity in ACTIVITIES.values() for name in activity.labels]
+                raise ValueError(f"activity '{label}' has no recipe{did_you_mean(label, known)}")
         return self
 
 

@@ -74,7 +74,8 @@ def _mount(unit: Unit, wearing: Wearing, rng: np.random.Generator, habit: np.ran
         return uniform_rotation(rng)
     nominal = np.array([DIRECTIONS[name] for name in unit.axes], float).T
     tilt = rotation_of(np.radians(wearing.tilt_deg) * np.clip(rng.standard_normal(3), -3, 3))
-    turn = rotation_of(np.array([0, 0, np.radians(wearing.turn_deg) * float(habit.standard_normal())]))
+    about = wearing.about_deg + wearing.turn_deg * float(habit.standard_normal())
+    turn = rotation_of(np.array([0, 0, np.radians(about)]))
     return np.asarray(turn @ tilt @ nominal)
 
 
@@ -95,7 +96,10 @@ def felt(
         kernels.shake(
             ideal.force[i], step, stiff, loss, np.radians(unit.wearing.rattle_deg) * stiff, lever, ideal.rate[i]
         )
-        for signal, out, bandwidth in ((ideal.force[i], force[i], bandwidths[i][0]), (ideal.rate[i], rate[i], bandwidths[i][1])):
+        for signal, out, bandwidth in (
+            (ideal.force[i], force[i], bandwidths[i][0]),
+            (ideal.rate[i], rate[i], bandwidths[i][1]),
+        ):
             kernels.smooth(signal, *low_pass(bandwidth, step), every, out)
     return force, rate
 

@@ -19,7 +19,12 @@ from scenarios.spec import load, override, parse
 from scenarios.store import read_recording, verify
 from simulators.run import generate, header_for, key_of
 
-TINY = {"scene": ("tiny", ()), "hand": ("tiny", ("duration_s=4",)), "drift": ("streams", ("duration_s=90",))}
+TINY = {
+    "scene": ("tiny", ()),
+    "hand": ("tiny", ("duration_s=4",)),
+    "drift": ("streams", ("duration_s=90",)),
+    "imu": ("tiny", ("duration_s=6",)),
+}
 IRON = {f"hand/{scenario}": (scenario, ("duration_s=4",)) for scenario in ("worn_ring", "array_4_shifted")}
 """Their fields come of finite elements, from the cache or made anew."""
 CASES = TINY | IRON

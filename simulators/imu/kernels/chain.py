@@ -38,9 +38,9 @@ def _angle(q, coordinate, sign, at, m, c, s, d1, d2):
 
 
 @njit(inline="always", cache=True, error_model="numpy")
-def _carry(v, l, a, m):
-    """a = acceleration + alpha x l + omega x (omega x l) of the vectors v (5, 3, m) at a place l (3,)."""
-    x, y, z = l[0], l[1], l[2]
+def _carry(v, place, a, m):
+    """a = acceleration + alpha x r + omega x (omega x r) of the vectors v (5, 3, m) at a place r (3,)."""
+    x, y, z = place[0], place[1], place[2]
     w, al, ac = v[OMEGA], v[ALPHA], v[ACCELERATION]
     for k in range(m):
         wx, wy, wz = w[0, k], w[1, k], w[2, k]
@@ -140,9 +140,9 @@ def sense(q, needed, parent, coordinate, sign, offset, segment, place, mount, sh
             _carry(v, place[s], at_site, m)
             up, forward = v[UP], v[FORWARD]
             for i in range(3):
-                j, l = (i + 1) % 3, (i + 2) % 3
+                j, h = (i + 1) % 3, (i + 2) % 3
                 for k in range(m):
-                    left = up[j, k] * forward[l, k] - up[l, k] * forward[j, k]
+                    left = up[j, k] * forward[h, k] - up[h, k] * forward[j, k]
                     at_site[i, k] += (
                         (GRAVITY + shock[s, 0, at + k]) * up[i, k]
                         + shock[s, 1, at + k] * forward[i, k]

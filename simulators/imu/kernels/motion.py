@@ -22,8 +22,9 @@ def sin_cos(x):
     k = np.floor(x * 0.6366197723675814 + 0.5)
     r = (x - k * 1.5707963267341256) - k * 6.077100506506192e-11
     z = r * r
-    s = r + r * z * (-1.66666666666666324348e-01 + z * (8.33333333332248946124e-03 + z * (-1.98412698298579493134e-04
-        + z * (2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))))  # fmt: skip
+    s = r + r * z * (-1.66666666666666324348e-01 + z * (8.33333333332248946124e-03 + z * (
+        -1.98412698298579493134e-04 + z * (2.75573137070700676789e-06 + z * (
+        -2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))))  # fmt: skip
     c = 1.0 - 0.5 * z + z * z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03
         + z * (2.48015872894767294178e-05 + z * (-2.75573143513906633035e-07 + z * (2.08757232129817482790e-09
         - z * 1.13596475577881948265e-11)))))  # fmt: skip
@@ -63,7 +64,10 @@ def tracks(times, first, start, power, which, out):
 
 @njit(cache=True, error_model="numpy")
 def cycles(times, phase_start, phase_power, size_start, size_power, which, wave, out):
-    """Add size(t) * F(phase(t)) to coordinates `which` (k,) of out: phase in cycles, wave (k, harmonics, 2) = cos, sin."""
+    """Add size(t) * F(phase(t)) to coordinates `which` (k,) of out.
+
+    The phase is in cycles; wave (k, harmonics, 2): cos, sin.
+    """
     n, harmonics = times.size, wave.shape[1]
     phase, size = np.empty((3, n)), np.empty((3, n))
     track(times, phase_start, phase_power, phase)

@@ -74,7 +74,7 @@ def test_specific_force_is_the_paths_second_derivative_and_gravity_in_device_axe
     places = places_of(score, BODY, sites, fine).reshape(len(ALL), times.size, 5, 3)
     acceleration = np.einsum("snkj,k->snj", places, SECOND) / step**2
     rotation = frames_of(score, BODY, times)[0] @ sites.mount[:, None]
-    expected = np.einsum("snij,sni->sjn", rotation, acceleration + [0, 0, GRAVITY])
+    expected = np.einsum("snij,sni->sjn", rotation, acceleration + np.array([0, 0, GRAVITY]))
     ideal = sense(score, BODY, sites, times)
     smooth = np.abs(times[:, None] - [1.0, 1.4]).min(1) > 2.5 * step  # a shock's fourth derivative jumps as it begins
     assert_allclose(ideal.force[..., smooth], expected[..., smooth], atol=2e-3, rtol=1e-4)
@@ -184,7 +184,7 @@ def test_values_rates_and_accelerations_belong_together(seed: int) -> None:
     q = coordinates_of(score, times)
     assert_allclose(q[1], fine @ CENTRAL / step, atol=1e-6, rtol=1e-6)
     # the third derivative of a cubic spline jumps at its knots
-    calm = np.abs((times[:, None] + 1.5 - 0.7 * np.arange(14))).min(1) > 3 * step
+    calm = np.abs(times[:, None] + 1.5 - 0.7 * np.arange(14)).min(1) > 3 * step
     assert_allclose(q[2][:, calm], (fine @ SECOND / step**2)[:, calm], atol=1e-4, rtol=1e-5)
 
 
