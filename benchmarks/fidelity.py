@@ -2,6 +2,7 @@
 
     python -m benchmarks.fidelity scene --data DIR --recordings 8 --out report.md
     python -m benchmarks.fidelity hand --reference FILE --recordings 16
+    python -m benchmarks.fidelity imu --subjects 24
 
 Real recordings of buses are found in the folder that `--data` or `PROVINGGROUND_DATA` names (its subfolder `scene/`);
 published statistics of a real recording of a hand in the file that `--reference` names, or there as
@@ -86,6 +87,33 @@ def hand(
         _show(f.tables(report, private=True))
         print("\n".join(notes))
         _write(out, report, f"hand --recordings {recordings}", f.tables(report, private=False), notes)
+        print(f"The report is in {out}.")
+
+
+@app.command()
+def imu(
+    data: Annotated[Path | None, typer.Option(help="Folder of real recordings; else $PROVINGGROUND_DATA/imu.")] = None,
+    subjects: Annotated[int, typer.Option(min=4, help="Simulated people of each scenario.")] = 24,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write: .json or .md.", show_default="docs/fidelity-imu.md")
+    ] = None,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+) -> None:
+    """Body-worn sensors beside real recordings: statistics by activity and place, spreads, falls, classifiers."""
+    with _told(debug):
+        _check_out(out)
+        try:
+            from benchmarks import fidelity_imu as f
+
+            out = out or (DOCS if DOCS.is_dir() else Path()) / "fidelity-imu.md"
+            root = os.environ.get("PROVINGGROUND_DATA")
+            report = f.report_of(data or (Path(root) / "imu" if root else None), subjects, _say)
+        except ModuleNotFoundError as error:
+            raise InputError(f"the report needs '{error.name}'; pip install 'provingground[baselines]'") from error
+        notes = f.notes(report)
+        _show(f.tables(report))
+        print("\n".join(notes))
+        _write(out, report, f"imu --subjects {subjects}", f.tables(report), notes)
         print(f"The report is in {out}.")
 
 

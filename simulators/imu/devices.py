@@ -123,7 +123,7 @@ _ALL = (
         text="Samsung Galaxy S II smartphone: K3DH accelerometer, K3G gyroscope, both of STMicroelectronics",
         # of the family of the LIS3DH: 12 bits, 1 mg a count at +-2 g (read); 220 ug/sqrt(Hz) (recalled). Recordings
         # reach beyond 2 g, so +-4 g. Rest: norm 10.01, p10 to p90 9.78 to 10.14
-        accelerometer=_accelerometer("K3DH", g=4, bits=12, density=220, offset=0.12, scale=0.008),
+        accelerometer=_accelerometer("K3DH", g=4, bits=12, density=220, offset=0.12, scale=0.008, white=0.022),
         # of the family of the L3G4200D: +-250, 500 or 2000 dps, 16 bits (read); 0.03 dps/sqrt(Hz) (recalled). Rest:
         # 0.0078 rad/s
         gyroscope=_gyroscope("K3G", dps=500, density=0.03, offset=0.005),
@@ -145,7 +145,7 @@ _ALL = (
         name="watch",
         text="a smartwatch with a six-axis sensor",
         # rest: 9.81, p10 to p90 9.76 to 9.85, and 0.024 rad/s, of one watch
-        accelerometer=_accelerometer("watch", g=8, bits=16, density=200, offset=0.05, scale=0.004),
+        accelerometer=_accelerometer("watch", g=8, bits=16, density=200, offset=0.05, scale=0.004, white=0.06),
         gyroscope=_gyroscope("watch", dps=2000, density=0.01, offset=0.0155),
         accelerometer_hz=40.0,
     ),
@@ -216,7 +216,7 @@ _ALL = (
     ),
     Device(
         name="vtt_board",
-        text="Aistin iProtoXi unit worn in working clothes",
+        text="Aistin iProtoXi unit",
         accelerometer=_accelerometer("vtt", g=8, bits=16, density=220),
         gyroscope=_gyroscope("vtt", dps=2000, density=0.011),
         magnetometer=_magnetometer("vtt", ut=4912, bits=16, white=0.6),

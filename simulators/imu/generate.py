@@ -5,7 +5,7 @@ and clock from the recording, which is a session; pace and vigour from each bout
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +47,8 @@ class Measured:
     model: sensors.SensorModel
     name: str
     gain: float
+    shared: bool
+    """One specimen serves all recordings of the scenario."""
 
 
 def every_of(rate_hz: float) -> int:
@@ -151,7 +153,7 @@ def _measured(
                 again = 0
             same = "accelerometer" if quantity == "body_acceleration" else quantity
             gain = devices[i].gain if same == "accelerometer" else 1.0
-            found.append(Measured(i, quantity, signal, model, f"{i}/{same}/{again}", gain))
+            found.append(Measured(i, quantity, signal, model, f"{i}/{same}/{again}", gain, unit.one_device))
     return found
 
 
@@ -216,7 +218,8 @@ def _converted(m: Measured, force: np.ndarray, step: float, key: Key, offset: np
     """The signal with the specimen's errors and noise, (axes, n); its offset is told."""
     if m.quantity == "orientation":
         return m.signal
-    device = sensors.specimen(m.model, 3, key, m.name)
+    owner = replace(key, split="device", index=0) if m.shared else key
+    device = sensors.specimen(m.model, 3, owner, m.name)
     value = sensors.mix(m.gain * device.matrix, m.signal)
     value += device.offset[:, None]
     offset[:] = device.offset

@@ -70,6 +70,8 @@ class Unit(Part):
     """any: left or right by the subject's habit."""
     measures: Annotated[tuple[str, ...], Field(min_length=1)] = ("accelerometer", "gyroscope")
     """Quantities in the order of the channels; one may occur twice, from a second sensor of the same unit."""
+    one_device: bool = False
+    """All recordings are made with the same specimen; else each with one of its own."""
     device: str = "phone"
     """A name of `simulators.imu.devices.DEVICES`."""
     axes: tuple[Direction, Direction, Direction] = ("up", "left", "backward")
