@@ -61,6 +61,7 @@ def _command(domain: str) -> Callable[..., None]:
         dbc: Annotated[Path | None, typer.Option(help="What the frames of bus logs mean.")] = None,
         name: Annotated[str | None, typer.Option(help="Name of the imported sets [the logs' folder].")] = None,
         bus: Annotated[int | None, typer.Option(help="Bus of the logs [the one the DBC knows best].")] = None,
+        layout: Annotated[str | None, typer.Option(help="How an archive of worn sensors lies [found out].")] = None,
         debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     ) -> None:
         given = {
@@ -72,8 +73,8 @@ def _command(domain: str) -> Callable[..., None]:
         }
         if recorded and (extra := [name for name, value in given.items() if value]):
             raise InputError(f"--recorded imports logs as they are; it does not go with {extra[0]}")
-        if not recorded and (dbc or name or bus is not None):
-            raise InputError("--dbc, --name and --bus say how to import logs; they need --recorded LOG")
+        if not recorded and (dbc or name or layout or bus is not None):
+            raise InputError("--dbc, --name, --bus and --layout say how to import logs; they need --recorded LOG")
         if places and not recorded and (scenario or not preview):
             raise InputError(f"a word must belong to an option; '{places[0]}' is left over")
         if preview and not (scenario or recorded or places):
@@ -88,7 +89,7 @@ def _command(domain: str) -> Callable[..., None]:
         if list_:
             _list(domain)
         elif recorded:
-            _import(domain, [recorded, *(places or [])], dbc, name, bus, out, preview)
+            _import(domain, [recorded, *(places or [])], dbc, name, bus, layout, out, preview)
         elif scenario is None and preview and places:
             _draw_stored(domain, places[0], only, preview)
         elif scenario is None:
@@ -308,16 +309,20 @@ def _import(
     dbc: Path | None,
     name: str | None,
     bus: int | None,
+    layout: str | None,
     out: Path | None,
     preview: Path | None,
 ) -> None:
     """Import real recordings: one a log, and for buses one set a view."""
-    if domain not in ("scene", "hand"):
-        raise InputError(f"--recorded imports into scene and hand sets; the simulator is '{domain}'")
+    if domain not in ("scene", "hand", "imu"):
+        raise InputError(f"--recorded imports into scene, hand and imu sets; the simulator is '{domain}'")
+    if domain != "imu" and layout:
+        raise InputError(f"--layout says how an archive of worn sensors lies; recordings of a {domain} have none")
     if domain == "scene" and dbc is None:
         raise InputError("--recorded needs --dbc FILE, which says what the frames mean; there is none")
-    if domain == "hand" and (dbc or bus is not None):
-        raise InputError("--dbc and --bus say what frames of a bus mean; recordings of hands have none")
+    if domain != "scene" and (dbc or bus is not None):
+        kind = "hands" if domain == "hand" else "worn sensors"
+        raise InputError(f"--dbc and --bus say what frames of a bus mean; recordings of {kind} have none")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
         raise InputError(f"--name must be of letters, digits, '.', '_' and '-'; it is '{name}'")
     _check_picture(preview)
@@ -328,7 +333,10 @@ def _import(
     command = shlex.join(["python", "-m", f"simulators.{domain}", *_arguments_of(sys.argv[1:])])
     views = module.VIEWS if domain == "scene" else [None]
     for view in views:
-        source = module.scan(logs, dbc, view, name=name, bus=bus) if view else module.scan(logs, name=name)
+        if view:
+            source = module.scan(logs, dbc, view, name=name, bus=bus)
+        else:
+            source = module.scan(logs, name=name, **({"layout": layout} if layout else {}))
         header = header_of_recorded(domain, source, command)
         target = sets_root(out) / header.identity
         work = partial(store_recorded, target, header, source)
