@@ -258,7 +258,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         "none of the figures above is of them."
     )
     if report["compared"]:
-        said.append("The chain driven by recorded skeletons is not compared: skeletons are not read yet.")
+        said.append("The chain driven by recorded skeletons (simulators.imu.skeleton) is not compared here yet.")
     return said
 
 

@@ -153,7 +153,8 @@ def coordinates_of(score: Score, times: np.ndarray, needed: Iterable[int] = rang
                 cycle.which[keep], np.ascontiguousarray(cycle.wave[keep]), out[:, :, a:b],
             )  # fmt: skip
     for spline in score.splines:
-        a, b = np.searchsorted(times, (spline.begin, spline.begin + spline.step * (spline.control.shape[1] - 3)))
+        a = np.searchsorted(times, spline.begin)
+        b = np.searchsorted(times, spline.begin + spline.step * (spline.control.shape[1] - 3), side="right")
         keep = wanted[spline.which]
         if a < b and keep.any():
             motion.spline(

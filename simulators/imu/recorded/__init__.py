@@ -12,7 +12,19 @@ from typing import Any
 from scenarios.catalogue import did_you_mean
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
-from simulators.imu.recorded import generic, smartphones
+from simulators.imu.recorded import (
+    dsads,
+    generic,
+    mhealth,
+    pamap2,
+    recgym,
+    selfback,
+    sisfall,
+    smartphones,
+    spsw,
+    utd_mhad,
+    vtt_coniot,
+)
 from simulators.imu.recorded.common import arrays_of
 from simulators.imu.recorded.generic import Reader
 
@@ -42,6 +54,19 @@ LAYOUTS = {
         detect=lambda p: (p / "A_DeviceMotion_data").is_dir(),
         read=smartphones.motion_sense,
     ),
+    "pamap2": Layout(text="PAMAP2: units at wrist, chest and ankle", detect=pamap2.detect, read=pamap2.read),
+    "mhealth": Layout(text="MHEALTH: units at chest, ankle and lower arm", detect=mhealth.detect, read=mhealth.read),
+    "dsads": Layout(
+        text="Daily and sports activities: units at torso, arms and legs", detect=dsads.detect, read=dsads.read
+    ),
+    "recgym": Layout(text="RecGym: units at wrist, pocket and leg", detect=recgym.detect, read=recgym.read),
+    "vtt_coniot": Layout(
+        text="VTT-ConIoT: units at hip, back and upper arm", detect=vtt_coniot.detect, read=vtt_coniot.read
+    ),
+    "utd_mhad": Layout(text="UTD-MHAD: a unit at wrist or thigh", detect=utd_mhad.detect, read=utd_mhad.read),
+    "sisfall": Layout(text="SisFall: a board at the waist, counts kept", detect=sisfall.detect, read=sisfall.read),
+    "selfback": Layout(text="SELFBACK: an accelerometer at thigh or wrist", detect=selfback.detect, read=selfback.read),
+    "spsw": Layout(text="SPSW: a phone in the pocket and a watch at the wrist", detect=spsw.detect, read=spsw.read),
     "segments": Layout(
         text="an .npz file of labelled segments", detect=lambda p: p.suffix == ".npz", read=generic.segments
     ),
