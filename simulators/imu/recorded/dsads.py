@@ -2,11 +2,13 @@
 
 Altun, Barshan and Tuncel, Pattern Recognition 43, 2010; UCI archive 256. `a01` to `a19` / `p1` to `p8` / `s01.txt` to
 `s60.txt`: 125 rows of 45 numbers with commas, units T, RA, LA, RL, LL, each accelerometer in m/s^2, gyroscope in rad/s,
-magnetometer. The 5 s segments of a subject and an activity form one recording; a segment that is missing is NaN.
+magnetometer; in the folder or in its `data`. The 5 s segments of a subject and an activity form one recording; one that
+is missing is NaN.
 
-From memory, not checked here: that segments follow each other without a gap; that the arms' units sat at the wrists and
-the legs' beside the knee (`thigh` here); that an MTx tells the magnetic field as a share of the local one, taken as the
-47 uT of Ankara.
+Checked by a public reader: columns, units of the accelerometer, names of the activities but for the order of the two
+exercise bikes, of which the horizontal comes first here. From memory: that, and that segments follow each other
+without a gap; that the arms' units sat at the wrists and the legs' beside the knee (`thigh` here); that an MTx tells
+the magnetic field as a share of the local one, taken as the 47 uT of Ankara.
 """
 
 from functools import partial
@@ -47,9 +49,11 @@ def read(folder: Path) -> list[Reader]:
 
 def _homes(folder: Path) -> list[Path]:
     """`a01/p1` and on, in the folder or its `data`."""
-    found = (folder.glob(f"{below}a[0-9][0-9]/p[0-9]") for below in ("", "data/"))
-    homes = ([home for home in sorted(some) if any(home.glob("s[0-9][0-9].txt"))] for some in found)
-    return next((some for some in homes if some), [])
+    levels = (
+        [home for home in sorted(folder.glob(f"{below}a[0-9][0-9]/p[0-9]")) if any(home.glob("s[0-9][0-9].txt"))]
+        for below in ("", "data/")
+    )
+    return next((found for found in levels if found), [])
 
 
 def _one(home: Path) -> Recording:

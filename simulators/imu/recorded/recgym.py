@@ -6,9 +6,9 @@ recording; the file is walked once for where they begin, and each is read when i
 read. `Null`, or nothing, is the time between exercises.
 
 No file of it was at hand, and no source tells the units: g and deg/s are taken, and what does not read 1 g at rest is
-refused. So is a table whose signals run from 0 to 1: a public reader (github.com/alxdofficial/tsfm, accel_units.py) says
-that each axis of the published one is scaled so, which leaves no way back to SI. `leg` is taken as the shank. Positions
-of one session are recordings of their own: nothing tells that their rows are of the same moments.
+refused. So is a table whose signals run from 0 to 1: a public reader (github.com/alxdofficial/tsfm, accel_units.py)
+says that each axis of the published one is scaled so, which leaves no way back to SI. `leg` is taken as the shank.
+Positions of one session are recordings of their own: nothing tells that their rows are of the same moments.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def read(path: Path) -> list[Reader]:
 def index_of(path: Path) -> tuple[str, list[Stretch]]:
     """The header, and where each recording lies. Raises InputError for a row that is short or stands apart."""
     with path.open("rb") as file:
-        head = file.readline().decode("utf-8-sig").strip()
+        head = file.readline().decode("utf-8-sig", "replace").strip()
         subject = next((name for name in SUBJECTS if name in head.split(",")), SUBJECTS[0])
         names = (subject, "Position", "Session")
         header = header_of(path, head, (*names, *SIGNALS, "Workout"))
@@ -93,7 +93,7 @@ def key_of(path: Path, line: bytes, places: list[int]) -> tuple[bytes, ...]:
 
 
 def _stretch(path: Path, key: tuple[bytes, ...], first: int, end: int) -> Stretch:
-    subject, place, session = (cell.decode().strip() for cell in key)
+    subject, place, session = (cell.decode("utf-8", "replace").strip() for cell in key)
     if place.lower() not in PLACES:
         raise InputError(f"a position of '{path}' must be one of {', '.join(PLACES)}; it is '{place}'")
     try:
@@ -106,7 +106,7 @@ def _stretch(path: Path, key: tuple[bytes, ...], first: int, end: int) -> Stretc
 def _one(path: Path, head: str, stretch: Stretch) -> Recording:
     with path.open("rb") as file:
         file.seek(stretch.first)
-        lines = file.read(stretch.end - stretch.first).decode("utf-8").splitlines()
+        lines = file.read(stretch.end - stretch.first).decode("utf-8", "replace").splitlines()
     table = split(path, head, lines, (*SIGNALS, "Workout"))
     values = floats(path, table, SIGNALS)
     if np.nanmin(values) >= 0 and np.nanmax(values) <= 1:

@@ -43,11 +43,12 @@ def read(folder: Path) -> list[Reader]:
 
 def _folders(folder: Path) -> list[Path]:
     """`thigh34` and the like, of the first place that has any."""
-    found = (
-        [path for pattern in ("thigh[0-9]*", "wrist[0-9]*", "t", "w") for path in sorted(folder.glob(below + pattern))]
+    names = ("thigh[0-9]*", "wrist[0-9]*", "t", "w")
+    levels = (
+        [path for name in names for path in sorted(folder.glob(below + name)) if any(path.glob("*/*.csv"))]
         for below in ("raw/9_class/", "raw/", "raw/*/", "")
     )
-    return next((homes for homes in found if any(True for home in homes for _ in home.glob("*/*.csv"))), [])
+    return next((found for found in levels if found), [])
 
 
 def _one(path: Path) -> Recording:

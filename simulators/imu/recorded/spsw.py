@@ -9,8 +9,8 @@ device lies on the straight line through its stamps. Both then come to one clock
 over the time that both cover. Where their labels differ there is none.
 
 Checked in real files of both: columns, units, rates, the labels SEATED, STANDING_UP and SITTING_DOWN; the other two are
-of the archive's own plots. Not told: the side of pocket and watch, and how well the two devices' clocks agree. How the phone lay in the pocket
-(`executions_info.csv`) is not read.
+of the archive's own plots. Not told: the side of pocket and watch, and how well the two devices' clocks agree. How the
+phone lay in the pocket (`executions_info.csv`) is not read.
 """
 
 import re

@@ -4,8 +4,8 @@ Chen, Jafari and Kehtarnavaz, ICIP 2015. `Inertial/a1_s1_t1_inertial.mat` and on
 and in it `d_iner`, n rows of accelerometer in g and gyroscope in deg/s. A trial is a recording, labelled as a whole:
 the stillness before and after the action counts.
 
-Checked: real trials read 10 m/s^2 at rest in these units. Rate and places are of the project's facts, no file tells
-them. From memory: the names of the actions.
+Checked: real trials read 10 m/s^2 at rest in these units. Rate and places are of the project's facts and a public
+list, which has the names of actions 1 to 10 as they are here; the others are from memory.
 """
 
 import re

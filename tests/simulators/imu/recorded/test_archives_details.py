@@ -8,10 +8,11 @@ import pytest
 from archive_writers import G, force
 from numpy.testing import assert_allclose, assert_array_equal
 
+from scenarios.catalogue import load
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
 from simulators.imu.labels import LABELS, PLACEMENTS, SIDES
-from simulators.imu.recorded import scan
+from simulators.imu.recorded import scan, vtt_coniot
 from simulators.imu.recorded.spsw import steady
 from simulators.imu.recorded.tables import cells, check_rate, floats, numbers
 from simulators.imu.spec import AXES, QUANTITIES
@@ -71,6 +72,11 @@ def test_dsads_leaves_a_gap_where_a_segment_is_missing(tmp_path: Path) -> None:
     assert valid[:, 375:].all()
 
 
+def test_dsads_may_lie_in_a_folder_of_data(tmp_path: Path) -> None:
+    write.dsads(tmp_path / "data")
+    assert LABELS[scan([tmp_path]).recording(0)["truth/bout_activity"][0]] == "walking_parking"
+
+
 def test_mhealth_leaves_out_fields_without_a_unit_and_keeps_the_ecg(tmp_path: Path) -> None:
     write.mhealth(tmp_path)
     arrays = scan([tmp_path]).recording(0)
@@ -107,12 +113,27 @@ def test_a_row_of_recgym_that_is_none_is_refused(line: str, words: str, tmp_path
         source.recording(2)
 
 
+def test_a_file_of_recgym_that_is_no_text_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "RecGym.csv"
+    path.write_bytes(b"\xff\x00\n\xfe")
+    with pytest.raises(InputError, match="must have the column 'Subject'") as told:
+        scan([path])
+    assert "\n" not in str(told.value)
+
+
 def test_vtt_finds_out_whether_a_unit_is_a_g_or_half_of_one(tmp_path: Path) -> None:
     for scale in (1.0, 2.0):
         write.vtt_coniot(tmp_path / str(scale), scale)
     one, two = (scan([tmp_path / str(scale)]).recording(0) for scale in (1.0, 2.0))
     assert_array_equal(one["inputs/r100/counts"], two["inputs/r100/counts"])
     assert_array_equal(np.argwhere(~one["inputs/r100/valid"]), [[0, 7]])
+
+
+def test_vtt_has_tasks_that_its_profile_names_otherwise() -> None:
+    profile = set(load("imu", "vtt_coniot_like")[1]["activities"])
+    ours = set(vtt_coniot.LABELS.values())
+    assert profile - ours == {"carrying", "climbing_ladder", "lifting", "sitting", "standing_work"}
+    assert ours - profile == {"vacuum_cleaning", "picking_up"}
 
 
 def test_utd_mhad_is_at_the_wrist_in_gestures(tmp_path: Path) -> None:
@@ -138,6 +159,15 @@ def test_selfback_is_found_without_its_tree_of_nine(tmp_path: Path) -> None:
     (tmp_path / "raw" / "9_class" / "thigh34").rename(tmp_path / "raw" / "thigh34")
     (tmp_path / "raw" / "9_class" / "wrist34").rename(tmp_path / "raw" / "wrist50")
     assert len(scan([tmp_path])) == 2
+
+
+def test_selfback_is_read_as_its_second_home_keeps_it(tmp_path: Path) -> None:
+    write.selfback(tmp_path)
+    for place in ("thigh34", "wrist34"):
+        (tmp_path / "raw" / "9_class" / place).rename(tmp_path / place[0])
+    thigh, wrist = (scan([tmp_path]).recording(i) for i in range(2))
+    assert set(places_of(thigh, "inputs/r100")) == {"thigh"}
+    assert set(places_of(wrist, "inputs/r100")) == {"wrist"}
 
 
 def test_spsw_has_no_label_where_its_devices_disagree(tmp_path: Path) -> None:
