@@ -1,12 +1,13 @@
 """Stretches of one activity at one place, real or simulated, and the figures that tell them apart.
 
 Real ones come from the converted recordings in `PROVINGGROUND_DATA`/imu (`NAME.npz`: `x_int16 * scale` in SI, one
-segment a stretch). Norms are of the specific force with gravity, m/s^2.
+segment a stretch). Norms are of the specific force with gravity, m/s^2. `pooled` gives the figures of the fact sheet's
+tables; shares and frequencies depend on how long a stretch is, so `alike` cuts two sides to the same lengths first.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,19 @@ from simulators.imu.labels import LABELS, PLACEMENTS
 from simulators.imu.spec import QUANTITIES
 
 WINDOW_S = 2.56
-SPECTRUM_S = 10.24
+SPECTRUM_S = 5.12
+PADDED_S = 20.0
+"""Zeros fill pieces up to this for the dominant frequency and its share, so a short stretch has a fine spectrum."""
 BAND_HZ = (0.5, 8.0)
 """Where the dominant frequency is sought."""
 AROUND_HZ = 0.3
 STATISTICS = ("mean", "std", "p5", "p95", "f", "share", "gyro", "above 5", "above 15")
 """Mean, spread within 2.56 s, 5th and 95th percentile of the norm, m/s^2; its dominant frequency, Hz, and the share of
-power about it; rad/s of all gyroscope axes; shares of the three axes' power above 5 and 15 Hz."""
+power about it; rad/s of all gyroscope axes; shares of the three axes' power above 5 and 15 Hz. Shares are of the power
+from AROUND_HZ on."""
 LONGEST_S = 120.0
 """Of a stretch so much is read."""
+LEAST_SAMPLES = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +49,8 @@ class Stretch:
     source: str
 
 
-def real_stretches(path: Path) -> list[Stretch]:
-    """The stretches of a file of real recordings. Raises InputError where it is none."""
+def real_stretches(path: Path, longest_s: float = LONGEST_S) -> list[Stretch]:
+    """The stretches of a file of real recordings, each up to `longest_s`. Raises InputError where it is none."""
     try:
         with np.load(path, allow_pickle=False) as file:
             x, scale = file["x_int16"], file["scale"]
@@ -54,7 +59,7 @@ def real_stretches(path: Path) -> list[Stretch]:
         raise InputError(f"recordings '{path}' must be an .npz file of segments; {error}") from error
     found = []
     for start, length, rate, activity, placement, subject in zip(*columns, strict=True):
-        values = (x[start : start + min(length, int(LONGEST_S * rate))] * scale).T.astype(float)
+        values = (x[start : start + int(min(length, longest_s * rate))] * scale).T.astype(float)
         gyroscope = values[3:6] if len(values) >= 6 else None
         found.append(
             Stretch(
@@ -92,7 +97,7 @@ def stretches_of(arrays: Arrays, subject: str, source: str) -> list[Stretch]:
 
 
 def statistics_of(stretch: Stretch) -> dict[str, float]:
-    """STATISTICS of a stretch; NaN where it has no gyroscope.
+    """STATISTICS of a stretch of LEAST_SAMPLES or more; NaN where it has no gyroscope.
 
     >>> t = np.arange(1024) / 50
     >>> wave = np.stack([0 * t, 0 * t, 9.81 + 2 * np.sin(2 * np.pi * 2 * t)])
@@ -100,7 +105,7 @@ def statistics_of(stretch: Stretch) -> dict[str, float]:
     ...               subject="1", source="sine")
     >>> found = statistics_of(one)
     >>> [round(found[name], 2) for name in ("mean", "std", "f", "share", "above 5")]
-    [9.81, 1.41, 1.95, 1.0, 0.0]
+    [9.81, 1.41, 2.0, 0.99, 0.0]
     """
     a, rate = stretch.accelerometer, stretch.rate_hz
     norm = np.sqrt((a * a).sum(0))
@@ -109,32 +114,42 @@ def statistics_of(stretch: Stretch) -> dict[str, float]:
     found = {"mean": norm.mean(), "std": whole.std(1).mean()}
     found["p5"], found["p95"] = np.percentile(norm, [5, 95])
     length = min(norm.size, int(SPECTRUM_S * rate))
-    f, power = welch(norm - norm.mean(), rate, nperseg=length)
+    f, power = welch(norm, rate, nperseg=length, nfft=max(length, int(PADDED_S * rate)))
     inside = (f >= BAND_HZ[0]) & (f <= BAND_HZ[1])
-    found["f"] = f[inside][power[inside].argmax()] if inside.any() else math.nan
-    slow = f >= AROUND_HZ
-    found["share"] = power[np.abs(f - found["f"]) <= AROUND_HZ].sum() / max(1e-12, power[slow].sum())
-    f, axes = welch(a - a.mean(1, keepdims=True), rate, nperseg=length)
+    found["f"] = f[inside][power[inside].argmax()]
+    found["share"] = power[np.abs(f - found["f"]) <= AROUND_HZ].sum() / max(1e-12, power[f >= AROUND_HZ].sum())
+    f, axes = welch(a, rate, nperseg=length)
     total = axes.sum(0)
     for least in (5, 15):
-        found[f"above {least}"] = total[f > least].sum() / max(1e-12, total[slow].sum())
+        found[f"above {least}"] = total[f > least].sum() / max(1e-12, total[f >= AROUND_HZ].sum())
     gyroscope = stretch.gyroscope
     found["gyro"] = math.nan if gyroscope is None else np.sqrt(gyroscope.var(1).sum())
     return {name: float(found[name]) for name in STATISTICS}
+
+
+def _mean(rows: Sequence[tuple[int, dict[str, float]]]) -> dict[str, float]:
+    """Means of statistics weighted by samples."""
+    weights = [n for n, _ in rows]
+    return {name: float(np.average([found[name] for _, found in rows], weights=weights)) for name in STATISTICS}
+
+
+def pooled(stretches: Iterable[Stretch]) -> dict[str, float]:
+    """Statistics of all stretches as the fact sheet has them: means weighted by length, of `f` the median."""
+    rows = [(s.accelerometer.shape[1], statistics_of(s)) for s in stretches if _long(s)]
+    return _mean(rows) | {"f": float(np.median([found["f"] for _, found in rows]))}
 
 
 def by_subject(stretches: Iterable[Stretch], least_s: float = 0.0) -> dict[str, dict[str, float]]:
     """Statistics of each subject: means over its stretches of `least_s` or longer, weighted by their length."""
     rows: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for s in stretches:
-        if s.accelerometer.shape[1] >= max(16, least_s * s.rate_hz):
+        if _long(s, least_s):
             rows.setdefault(s.subject, []).append((s.accelerometer.shape[1], statistics_of(s)))
-    return {
-        subject: {
-            name: float(np.average([d[name] for _, d in own], weights=[w for w, _ in own])) for name in STATISTICS
-        }
-        for subject, own in rows.items()
-    }
+    return {subject: _mean(own) for subject, own in rows.items()}
+
+
+def _long(stretch: Stretch, least_s: float = 0.0) -> bool:
+    return stretch.accelerometer.shape[1] >= max(LEAST_SAMPLES, least_s * stretch.rate_hz)
 
 
 def directions_of(stretches: Iterable[Stretch]) -> np.ndarray:
@@ -159,30 +174,53 @@ def angle_deg(a: np.ndarray, b: np.ndarray) -> float:
 GRID_HZ = np.arange(0.5, 20.01, 0.5)
 
 
-def spectra_of(stretches: Iterable[Stretch]) -> np.ndarray:
-    """(subjects, len(GRID_HZ)) power of the norm in dB, by subject, on a grid up to 20 Hz."""
+def spectra_of(stretches: Iterable[Stretch], least_s: float = 1.0) -> np.ndarray:
+    """(subjects, len(GRID_HZ)) power of the norm in dB, by subject, of pieces of WINDOW_S or what there is of it."""
     rows: dict[str, list[np.ndarray]] = {}
     for s in stretches:
-        norm = np.sqrt((s.accelerometer**2).sum(0))
-        if norm.size < WINDOW_S * s.rate_hz:
-            continue
-        f, power = welch(norm - norm.mean(), s.rate_hz, nperseg=int(WINDOW_S * s.rate_hz))
-        rows.setdefault(s.subject, []).append(np.interp(GRID_HZ, f, power))
+        if _long(s, least_s):
+            norm = np.sqrt((s.accelerometer**2).sum(0))
+            f, power = welch(norm, s.rate_hz, nperseg=min(norm.size, int(WINDOW_S * s.rate_hz)))
+            rows.setdefault(s.subject, []).append(np.interp(GRID_HZ, f, power))
     return 10 * np.log10(np.array([np.mean(own, 0) for own in rows.values()]).reshape(-1, GRID_HZ.size) + 1e-6)
 
 
-def cut(stretches: Sequence[Stretch], seconds: float) -> list[Stretch]:
-    """Stretches cut into pieces of so many seconds, since shares of power depend on a stretch's length."""
-    from dataclasses import replace
+def log_spectral_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Rms over GRID_HZ of the difference of two spectra (..., len(GRID_HZ)) in dB.
 
-    found = []
+    >>> log_spectral_distance(np.zeros(40), np.full(40, 3.0))
+    3.0
+    """
+    return float(np.sqrt(((a - b) ** 2).mean()))
+
+
+def part(stretch: Stretch, first: int, end: int) -> Stretch:
+    """Samples from `first` to before `end` of a stretch."""
+    gyroscope = None if stretch.gyroscope is None else stretch.gyroscope[:, first:end]
+    return replace(stretch, accelerometer=stretch.accelerometer[:, first:end], gyroscope=gyroscope)
+
+
+def cut(stretches: Iterable[Stretch], lengths_s: Sequence[float]) -> list[Stretch]:
+    """Stretches cut into pieces of these lengths, taken in turn again and again; what is shorter stays whole."""
+    found, turn = [], 0
     for s in stretches:
-        size = int(seconds * s.rate_hz)
-        for i in range(0, max(1, s.accelerometer.shape[1] - size + 1), size):
-            part = slice(i, i + size)
-            gyroscope = None if s.gyroscope is None else s.gyroscope[:, part]
-            found.append(replace(s, accelerometer=s.accelerometer[:, part], gyroscope=gyroscope))
+        n, first = s.accelerometer.shape[1], 0
+        while first < n:
+            size = max(LEAST_SAMPLES, round(lengths_s[turn % len(lengths_s)] * s.rate_hz))
+            if first and first + size > n:
+                break
+            found.append(part(s, first, first + size))
+            first, turn = first + size, turn + 1
     return found
+
+
+def alike(real: Sequence[Stretch], ours: Sequence[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
+    """Both sides in pieces of the same lengths: none longer than our median stretch, ours as long as the real ones."""
+    longest = float(np.median([s.accelerometer.shape[1] / s.rate_hz for s in ours]))
+    pieces = cut(real, [longest])
+    lengths = [s.accelerometer.shape[1] / s.rate_hz for s in pieces]
+    order = np.random.default_rng(0).permutation(len(lengths))
+    return pieces, cut(ours, [lengths[i] for i in order])
 
 
 def fall_of(stretch: Stretch) -> dict[str, float]:
