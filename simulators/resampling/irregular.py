@@ -67,10 +67,15 @@ def _simple(low: Fraction, high: Fraction) -> Fraction:
     if high < 1:
         return 1 / _simple(1 / high, 1 / low)
     bulk = 16 ** max(0, math.floor(math.log(high - low, 16)))
-    if bulk > 1:
-        return bulk * Fraction(math.floor(high / bulk))
+    return bulk * Fraction(math.floor(high / bulk)) if bulk > 1 else _smallest(low, high)
+
+
+def _smallest(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction from low to high, 1 or more, of the smallest numbers."""
     whole = math.ceil(low)
-    return Fraction(whole) if whole <= high else whole - 1 + 1 / _simple(1 / (high - whole + 1), 1 / (low - whole + 1))
+    if whole <= high:
+        return Fraction(whole)
+    return whole - 1 + 1 / _smallest(1 / (high - whole + 1), 1 / (low - whole + 1))
 
 
 def _fit(at: Array, x: Array, wide: Array) -> Array:

@@ -494,3 +494,12 @@ def test_bad_input_gets_one_line(call, text):
     with pytest.raises(InputError, match=text) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@given(st.floats(15, 120), st.integers(0, 1000))
+@example(100.96, 0)
+def test_any_mean_rate_of_irregular_samples_finds_knots(rate: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    times = np.cumsum((1 + 0.02 * rng.standard_normal(400)) / rate)
+    out = uniform(times, np.full(400, 9.81), 50.0)
+    np.testing.assert_allclose(out, 9.81, atol=1e-6)

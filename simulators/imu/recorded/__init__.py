@@ -1,9 +1,11 @@
 """Real recordings of worn sensors in the simulator's schema: official archives, tables, segment files.
 
-A path is an archive's folder as it was unpacked, a CSV file with a description, or an .npz file of segments.
+A path is an archive's folder as it was unpacked or the folder around it, a CSV file with a description, or an .npz file
+of segments. Files are read when their recordings are asked for; an index may have to be read before.
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +17,21 @@ from scenarios.schema import Arrays
 from simulators.imu.recorded import (
     dsads,
     generic,
+    hhar,
+    kuhar,
     mhealth,
+    mobiact,
     pamap2,
+    realworld,
     recgym,
     selfback,
     sisfall,
     smartphones,
     spsw,
+    unimib_shar,
     utd_mhad,
     vtt_coniot,
+    wisdm,
 )
 from simulators.imu.recorded.common import arrays_of
 from simulators.imu.recorded.generic import Reader
@@ -34,8 +42,11 @@ class Layout:
     """How one archive lies on disk."""
 
     text: str
+    """Its name, and which devices are where."""
     detect: Callable[[Path], bool]
+    """Whether a path is one; opens nothing large."""
     read: Callable[[Path], list[Reader]]
+    """Readers of its recordings."""
 
 
 LAYOUTS = {
@@ -67,12 +78,27 @@ LAYOUTS = {
     "sisfall": Layout(text="SisFall: a board at the waist, counts kept", detect=sisfall.detect, read=sisfall.read),
     "selfback": Layout(text="SELFBACK: an accelerometer at thigh or wrist", detect=selfback.detect, read=selfback.read),
     "spsw": Layout(text="SPSW: a phone in the pocket and a watch at the wrist", detect=spsw.detect, read=spsw.read),
-    "segments": Layout(
-        text="an .npz file of labelled segments", detect=lambda p: p.suffix == ".npz", read=generic.segments
+    "wisdm": Layout(text="WISDM: a phone in the pocket, a watch at the wrist", detect=wisdm.detect, read=wisdm.read),
+    "hhar": Layout(text="HHAR: phones at the waist, watches at the wrists", detect=hhar.detect, read=hhar.read),
+    "unimib_shar": Layout(
+        text="UniMiB-SHAR: an accelerometer in the pocket", detect=unimib_shar.detect, read=unimib_shar.read
     ),
-    "table": Layout(text="a CSV file with a description", detect=lambda p: p.suffix == ".csv", read=generic.table),
+    "kuhar": Layout(text="KU-HAR: a phone in a bag at the waist", detect=kuhar.detect, read=kuhar.read),
+    "realworld": Layout(text="RealWorld: phones at seven places", detect=realworld.detect, read=realworld.read),
+    "mobiact": Layout(text="MobiAct: a phone loose in the pocket", detect=mobiact.detect, read=mobiact.read),
+    "segments": Layout(text="an .npz file of labelled segments", detect=generic.is_segments, read=generic.segments),
+    "table": Layout(text="a CSV or .npz file with a description", detect=generic.is_table, read=generic.table),
 }
-"""Layouts by name, in the order in which they are tried."""
+"""Layouts by name, in the order in which they are tried. Where an archive is from, its module says."""
+TERMS = {
+    "uci_har": "as is; commercial use prohibited; cite",
+    "hapt": "as is; commercial use prohibited; cite",
+    "hhar": "CC BY 4.0",
+    "spsw": "CC BY 4.0",
+    "selfback": "no licence stated; cite",
+    "mobiact": "on request, for research; cite",
+}
+"""What archives say of their use, where it was seen. Of the others the user knows: nothing is copied from here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,42 +123,55 @@ def scan(paths: Sequence[Path], *, name: str | None = None, layout: str | None =
     Raises InputError for a path that no layout fits, or one that holds nothing.
     """
     readers: list[Reader] = []
-    entries = []
+    entries, archives = [], {}
     for path in map(Path, paths):
         if not path.exists():
             raise InputError(f"a recording must be there; '{path}' is not")
-        own = _layout_of(path, layout).read(path)
+        kind, place = _layout_of(path, layout)
+        own = LAYOUTS[kind].read(place)
         readers += own
-        entries.append({"name": path.name, "sha256": _digest(path), "samples": len(own)})
+        entries.append({"name": path.name, "sha256": _digest(place), "recordings": len(own)})
+        archives[kind] = {
+            "text": LAYOUTS[kind].text,
+            "conventions": " ".join((sys.modules[LAYOUTS[kind].read.__module__].__doc__ or "").split()),
+            "terms": TERMS.get(kind, "as its source says"),
+        }
     if not readers:
         raise InputError(f"recorded sets must have at least one recording; '{paths[0] if paths else ''}' holds none")
     first = Path(paths[0]).absolute()
     attrs = {
         "name": name or (first.stem if first.is_file() else first.name).replace(" ", "_"),
         "logs": entries,
+        "archives": archives,
         "gravity": "in the signal: at rest an accelerometer reads 9.81 m/s^2 along up",
     }
     return Source(readers=tuple(readers), attrs=attrs)
 
 
-def _layout_of(path: Path, layout: str | None) -> Layout:
+def _layout_of(path: Path, layout: str | None) -> tuple[str, Path]:
+    """The name of the layout of a path, and the path or the one folder in it that is laid out so."""
+    if layout is not None and layout not in LAYOUTS:
+        raise InputError(
+            f"--layout must be one of {', '.join(LAYOUTS)}; it is '{layout}'{did_you_mean(layout, LAYOUTS)}"
+        )
+    if path.suffix == ".zip":
+        raise InputError(f"'{path}' must be unpacked first; it is a zip file")
+    tried = LAYOUTS if layout is None else {layout: LAYOUTS[layout]}
+    within = sorted(inner for inner in path.iterdir() if inner.is_dir()) if path.is_dir() else []
+    for place in (path, *within):
+        for kind, own in tried.items():
+            if own.detect(place):
+                return kind, place
     if layout is not None:
-        if layout not in LAYOUTS:
-            raise InputError(
-                f"--layout must be one of {', '.join(LAYOUTS)}; it is '{layout}'{did_you_mean(layout, LAYOUTS)}"
-            )
-        return LAYOUTS[layout]
-    found = next((own for own in LAYOUTS.values() if own.detect(path)), None)
-    if found is None:
-        raise InputError(f"'{path}' must be laid out as one of {', '.join(LAYOUTS)}; it is as none of them")
-    return found
+        raise InputError(f"'{path}' must be laid out as '{layout}', {LAYOUTS[layout].text}; it is not")
+    raise InputError(f"'{path}' must be laid out as one of {', '.join(LAYOUTS)}; it is as none of them")
 
 
 def _digest(path: Path) -> str:
-    """sha256 of a file, or of the names and sizes of a folder's files and what the small ones hold."""
-    total = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-        total.update(f"{file.name} {file.stat().st_size}\n".encode())
-        if path.is_file() or file.stat().st_size < 1 << 20:
-            total.update(file.read_bytes())
-    return total.hexdigest()
+    """sha256 of a file; of a folder that of the list of its files' digests and names, hidden files left out."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+    names = [name for name in files if not any(part.startswith(".") for part in name.split("/"))]
+    return hashlib.sha256("".join(f"{_digest(path / name)} {name}\n" for name in names).encode()).hexdigest()

@@ -1,27 +1,42 @@
 """One real recording in SI, checked, and its arrays in the simulator's schema.
 
-Nothing is converted silently: a recording whose norm at rest is far from gravity, whose gyroscope turns faster than a
-person can, or whose times contradict its rate is refused.
+Nothing is converted silently: a recording whose accelerometer is far from gravity, at rest or on the whole, whose
+acceleration without gravity has gravity, whose gyroscope turns faster than a person can, or whose times contradict its
+rate is refused.
+
+Counts keep the resolution of the data: that of the importer's `lsb`, else of the step that all values of a sensor are
+multiples of, else 2^-29 of a wide range.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from scenarios.catalogue import did_you_mean
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
-from simulators.imu.labels import GROUPS_43, GROUPS_44, LABELS, PLACEMENTS, SIDES, code_of, group_of
+from simulators.imu.labels import GROUPS_43, GROUPS_44, LABELS, PLACEMENTS, SIDES, code_of, group_of, near
 from simulators.imu.spec import AXES, QUANTITIES
 
 REST_NORM = (7.0, 13.0)
 """m/s^2 that the quietest second of an accelerometer may read."""
 QUIET = 0.2
 """A second is at rest where the spread of its axes, summed, is below this share of its mean's norm."""
+USUAL_NORM = (5.0, 30.0)
+"""m/s^2 that the median norm of an accelerometer may be, whatever is done."""
+MOST_WITHOUT_GRAVITY = 4.0
+"""m/s^2 that the quietest second may read of an acceleration without gravity."""
 MOST_TURN = 40.0
 """rad/s rms that no worn gyroscope reads."""
 RATE_TOLERANCE = 0.05
 FULL_SCALE = {"accelerometer": 320.0, "body_acceleration": 320.0, "gyroscope": 70.0, "magnetometer": 5000.0}
 """Where the resolution is not known, a count is 2^-30 of twice this, in SI or uT; of other quantities of 1000."""
+LEAST_LEVELS = 16
+"""Fewer different values than these tell no step."""
+FINEST = 2.0**-26
+"""Of the greatest value: a smaller difference is one of rounding."""
+OFF_STEP = 0.01
+"""Of a step, how far a value may be from a whole multiple."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +44,14 @@ class Channel:
     """What a row of a recording is; lsb 0: its resolution is not known."""
 
     quantity: str
+    """One of `simulators.imu.spec.QUANTITIES`."""
     axis: str
     placement: str
     side: str = "unknown"
     sensor: int = 0
+    """Number of the device; the axes of one device are one frame."""
     lsb: float = 0.0
+    """Of the channel's unit."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +77,10 @@ def arrays_of(recording: Recording) -> Arrays:
     x, n = recording.signals, recording.signals.shape[1]
     rate = float(f"{recording.rate_hz:.4g}")
     group = f"inputs/r{rate:g}"
-    lsb = np.array([c.lsb or 2 * FULL_SCALE.get(c.quantity, 1000.0) / 2**30 for c in recording.channels])
+    lsb = np.array([c.lsb for c in recording.channels])
+    for (_, quantity), rows in _rows(recording).items():
+        if not lsb[rows].all():
+            lsb[rows] = step_of(x[rows]) or 2 * FULL_SCALE.get(quantity, 1000.0) / 2**30
     valid = np.isfinite(x)
     counts = np.rint(np.where(valid, x, 0.0) / lsb[:, None])
     if np.abs(counts).max(initial=0) >= 2**31:
@@ -67,7 +88,7 @@ def arrays_of(recording: Recording) -> Arrays:
     ticks = recording.times_ns
     if ticks is None:
         ticks = np.rint(np.arange(n) * (1e9 / recording.rate_hz)).astype(np.int64)
-    codes = np.array([code_of(str(label)) for label in recording.labels], np.int16)
+    codes = codes_of(recording)
     starts, ends = runs_of(codes)
     labels = [LABELS[codes[i]] for i in starts]
     channels = recording.channels
@@ -96,6 +117,18 @@ def arrays_of(recording: Recording) -> Arrays:
     }
 
 
+def codes_of(recording: Recording) -> np.ndarray:
+    """The code of each sample's label, (n,) int16. Raises InputError for a label that is not known."""
+    words, place = np.unique(np.asarray(recording.labels, str), return_inverse=True)
+    for word in words:
+        if word not in LABELS:
+            raise InputError(
+                f"labels of recording '{recording.name}' must be of the {len(LABELS)} known ones; '{word}' is none"
+                + near(str(word))
+            )
+    return np.array([code_of(str(word)) for word in words], np.int16)[place]
+
+
 def runs_of(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First and one after the last sample of each run of a label; code 0 is none.
 
@@ -107,6 +140,38 @@ def runs_of(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return edges[:-1][keep], edges[1:][keep]
 
 
+def step_of(values: np.ndarray) -> float:
+    """The step that all values (of any shape) are multiples of, that of a converter or of written digits; 0: none.
+
+    NaN does not count. Every value is within OFF_STEP of a multiple, and in counts below 2^30.
+
+    >>> step_of(0.0024 * np.arange(-40, 40)), step_of(np.sqrt(np.arange(40)))
+    (0.0024, 0.0)
+    """
+    levels = np.unique(np.abs(values[np.isfinite(values)]))
+    if levels.size < LEAST_LEVELS:
+        return 0.0
+    gaps = np.diff(levels, prepend=0.0)
+    step = float(gaps[gaps > FINEST * levels[-1]].min())
+    for reach in (30.0, 1e3, 3e4, 1e6, np.inf):  # what a few steps tell roughly, many tell sharply
+        near = levels[levels <= reach * step]
+        counts = np.rint(near / step)
+        if counts.any():
+            step = float(near @ counts / (counts @ counts))
+    counts = levels / step
+    whole = np.rint(counts)
+    fits = whole[-1] < 2**30 and np.unique(whole).size >= LEAST_LEVELS and np.abs(counts - whole).max() < OFF_STEP
+    return float(f"{step:.12g}") if fits else 0.0
+
+
+def _rows(recording: Recording) -> dict[tuple[int, str], list[int]]:
+    """The channels of each device and quantity."""
+    found: dict[tuple[int, str], list[int]] = {}
+    for i, c in enumerate(recording.channels):
+        found.setdefault((c.sensor, c.quantity), []).append(i)
+    return found
+
+
 def check(recording: Recording) -> None:
     """Refuse a recording that cannot be right. Raises InputError."""
     x, name, n = recording.signals, recording.name, recording.signals.shape[1]
@@ -116,12 +181,26 @@ def check(recording: Recording) -> None:
             f"sample; it has {len(x)} rows, {n} samples and {len(recording.labels)} labels"
         )
     for c in recording.channels:
-        if c.quantity not in QUANTITIES or c.placement not in PLACEMENTS or c.side not in SIDES or c.axis not in AXES:
-            raise InputError(f"a channel of recording '{name}' must have a known quantity, axis and place; it is {c}")
+        for what, own, known in (
+            ("quantity", c.quantity, QUANTITIES), ("axis", c.axis, AXES), ("placement", c.placement, PLACEMENTS),
+            ("side", c.side, SIDES),
+        ):  # fmt: skip
+            if own not in known:
+                raise InputError(
+                    f"the {what} of a channel of recording '{name}' must be one of {', '.join(known)}; it is '{own}'"
+                    + did_you_mean(own, known)
+                )
     if recording.times_ns is not None:
         _check_times(recording)
-    for sensor in sorted({c.sensor for c in recording.channels}):
-        _check_units(recording, sensor)
+    for (_, quantity), rows in sorted(_rows(recording).items()):
+        triad = x[rows[:3]]
+        triad = triad[:, np.isfinite(triad).all(0)]
+        if triad.shape[1] and quantity == "gyroscope":
+            _check_turn(name, triad)
+        elif len(triad) == 3 and triad.shape[1] and quantity == "accelerometer":
+            _check_gravity(name, triad, max(2, int(recording.rate_hz)))
+        elif len(triad) == 3 and triad.shape[1] and quantity == "body_acceleration":
+            _check_without_gravity(name, triad, max(2, int(recording.rate_hz)))
 
 
 def _check_times(recording: Recording) -> None:
@@ -136,28 +215,40 @@ def _check_times(recording: Recording) -> None:
         )
 
 
-def _check_units(recording: Recording, sensor: int) -> None:
-    rows = {
-        quantity: [i for i, c in enumerate(recording.channels) if (c.sensor, c.quantity) == (sensor, quantity)][:3]
-        for quantity in ("accelerometer", "gyroscope")
-    }
-    name, size = recording.name, max(2, int(recording.rate_hz))
-    if len(rows["accelerometer"]) == 3:
-        x = recording.signals[rows["accelerometer"]]
-        x = x[:, np.isfinite(x).all(0)]
-        if x.shape[1] >= size:
-            parts = x[:, : x.shape[1] // size * size].reshape(3, -1, size)
-            spread = parts.std(2).sum(0) / np.linalg.norm(parts.mean(2), axis=0)
-            quiet = int(spread.argmin())
-            rest = float(np.linalg.norm(parts[:, quiet].mean(1)))
-            if spread[quiet] < QUIET and not REST_NORM[0] <= rest <= REST_NORM[1]:
-                raise InputError(
-                    f"the accelerometer of recording '{name}' must read about 9.81 m/s^2 where it is quiet, gravity "
-                    f"included; it reads {rest:.3g}: is it in g, or without gravity?"
-                )
-    if rows["gyroscope"]:
-        turn = float(np.sqrt(np.nanmean(recording.signals[rows["gyroscope"]] ** 2)))
-        if turn > MOST_TURN:
-            raise InputError(
-                f"the gyroscope of recording '{name}' must be in rad/s; its rms is {turn:.3g}: is it in deg/s?"
-            )
+def _seconds(x: np.ndarray, second: int) -> tuple[np.ndarray, np.ndarray]:
+    """The norm of the mean of each `second` samples of x (3, n), and the spread of its axes, summed."""
+    parts = x[:, : x.shape[1] // second * second].reshape(3, -1, second)
+    return np.linalg.norm(parts.mean(2), axis=0), parts.std(2).sum(0)
+
+
+def _check_gravity(name: str, x: np.ndarray, second: int) -> None:
+    mean, spread = _seconds(x, second)
+    quiet = int((spread / np.maximum(mean, 1e-9)).argmin()) if mean.size else -1
+    if quiet >= 0 and spread[quiet] < QUIET * mean[quiet] and not REST_NORM[0] <= mean[quiet] <= REST_NORM[1]:
+        raise InputError(
+            f"the accelerometer of recording '{name}' must read about 9.81 m/s^2 where it is quiet, gravity included; "
+            f"it reads {mean[quiet]:.3g}: is it in g, or without gravity?"
+        )
+    usual = float(np.median(np.linalg.norm(x, axis=0)))
+    if not USUAL_NORM[0] <= usual <= USUAL_NORM[1]:
+        raise InputError(
+            f"the accelerometer of recording '{name}' must read about 9.81 m/s^2, gravity included; its median is "
+            f"{usual:.3g}: is it in g, or without gravity?"
+        )
+
+
+def _check_without_gravity(name: str, x: np.ndarray, second: int) -> None:
+    mean, spread = _seconds(x, second)
+    if mean.size and mean[spread.argmin()] > MOST_WITHOUT_GRAVITY:
+        raise InputError(
+            f"the acceleration without gravity of recording '{name}' must read about 0 m/s^2 where it is quiet; it "
+            f"reads {mean[spread.argmin()]:.3g}: is gravity in it?"
+        )
+
+
+def _check_turn(name: str, x: np.ndarray) -> None:
+    turn = float(np.sqrt(np.mean(x**2)))
+    if turn > MOST_TURN:
+        raise InputError(
+            f"the gyroscope of recording '{name}' must be in rad/s; its rms is {turn:.3g}: is it in deg/s?"
+        )

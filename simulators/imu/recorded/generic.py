@@ -1,15 +1,27 @@
 """Tables and segment files: recordings that a small description, or the file itself, explains.
 
-A CSV file needs `NAME.toml` beside it (or `imu.toml` in its folder): `rate_hz`, `placement`, optional `side`,
-`subject`, `time = {column, unit}`, `label` (one for all) or `label_column`, `labels` (theirs to ours), and
-`[channels]`: column = "accelerometer x g", in the order of the columns wanted. Units: m/s^2, g, rad/s, deg/s, uT.
+A table is a CSV file, or an .npz file with an array for each column. Its description is `NAME.toml` or `NAME.json`
+beside it, or `imu.toml` or `imu.json` in its folder; a folder with one of the latter is all its CSV files. It says:
+
+- `rate_hz`, `placement`, and where they are known `side`, `subject` (a number) or `subject_column` (rows of one subject
+  in a row are a recording) or `subject_pattern` (its first group, in the file's name), `time = {column, unit}`;
+- `label`, one for all, or `label_column`; `labels`, theirs to ours; without any of them there is no label;
+- `[channels]`: column = "accelerometer x g", in the order of the channels wanted, or a table of `quantity`, `axis`,
+  `unit` and, where they differ from the file's or from 0, `placement`, `side`, `sensor` and `lsb` (in that unit).
+
+Units: m/s^2, g, mg, rad/s, deg/s, uT, 1. An empty cell is a missing sample. A subject that is no whole number is
+numbered by its place among those of the file. Unknown keys are refused.
+
 A segment file is an .npz with `x_int16`, `scale`, `start`, `length`, `subject`, `activity`, `placement`, `trial`,
 `rate_hz` and `channels`: each segment is a recording, its counts kept; the set has the median of the rates.
 """
 
 import csv
+import json
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +32,31 @@ from scenarios.errors import InputError
 from simulators.imu.recorded.common import Channel, Recording
 from simulators.sensor import STANDARD_GRAVITY
 
-UNITS = {"m/s^2": 1.0, "g": STANDARD_GRAVITY, "rad/s": 1.0, "deg/s": float(np.pi / 180), "uT": 1.0, "1": 1.0}
+UNITS = {
+    "m/s^2": 1.0, "g": STANDARD_GRAVITY, "mg": 1e-3 * STANDARD_GRAVITY, "rad/s": 1.0, "deg/s": float(np.pi / 180),
+    "uT": 1.0, "1": 1.0,
+}  # fmt: skip
 TIME_UNITS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 QUANTITIES_OF_SEGMENTS = {"acc": "accelerometer", "gyr": "gyroscope", "mag": "magnetometer"}
+KEYS = (
+    "rate_hz", "placement", "side", "subject", "subject_column", "subject_pattern", "time", "label", "label_column",
+    "labels", "channels",
+)  # fmt: skip
+CHANNEL_KEYS = ("quantity", "axis", "unit", "placement", "side", "sensor", "lsb")
+NEEDED = ("rate_hz", "placement", "channels")
 Reader = Callable[[], Recording]
+Columns = Mapping[str, Any]
+"""Column to its cells (n,), words or numbers."""
+
+
+def is_segments(path: Path) -> bool:
+    """Whether a path is an .npz file that no description explains."""
+    return path.suffix == ".npz" and not description_of(path)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is a CSV file, an .npz file with a description, or a folder of CSV files with one."""
+    return path.suffix == ".csv" or ((path.suffix == ".npz" or path.is_dir()) and bool(description_of(path)))
 
 
 def segments(path: Path) -> list[Reader]:
@@ -41,90 +74,188 @@ def segments(path: Path) -> list[Reader]:
     nominal = float(f"{float(np.median(held['rate_hz'])):.4g}")  # one group serves the set; times tell each one's own
     people = {str(s): i for i, s in enumerate(dict.fromkeys(held["subject"].tolist()))}
 
-    def reader(i: int) -> Reader:
-        def read() -> Recording:
-            first, length = int(held["start"][i]), int(held["length"][i])
-            channels = tuple(
-                Channel(
-                    quantity=str(kind), axis=name[-1], placement=_place(str(held["placement"][i]), path), lsb=float(s)
-                )
+    def read(i: int) -> Recording:
+        first, length = int(held["start"][i]), int(held["length"][i])
+        return Recording(
+            name=f"{path.name}#{i}",
+            channels=tuple(
+                Channel(quantity=str(kind), axis=name[-1], placement=str(held["placement"][i]), lsb=float(s))
                 for kind, name, s in zip(kinds, names, scale, strict=True)
-            )
-            return Recording(
-                name=f"{path.name}#{i}",
-                channels=channels,
-                signals=x[first : first + length].T * scale[:, None].astype(float),
-                rate_hz=nominal,
-                times_ns=np.rint(np.arange(length) * (1e9 / float(held["rate_hz"][i]))).astype(np.int64),
-                labels=(str(held["activity"][i]),) * length,
-                subject=people[str(held["subject"][i])],
-            )
+            ),
+            signals=x[first : first + length].T * scale[:, None].astype(float),
+            rate_hz=nominal,
+            times_ns=np.rint(np.arange(length) * (1e9 / float(held["rate_hz"][i]))).astype(np.int64),
+            labels=(str(held["activity"][i]),) * length,
+            subject=people[str(held["subject"][i])],
+        )
 
-        return read
-
-    return [reader(i) for i in range(count) if int(held["length"][i]) >= 2]
-
-
-def _place(name: str, path: Path) -> str:
-    from simulators.imu.labels import PLACEMENTS
-
-    if name not in PLACEMENTS:
-        raise InputError(f"a placement of '{path}' must be one of {', '.join(PLACEMENTS)}; it is '{name}'")
-    return name
+    return [partial(read, i) for i in range(count) if int(held["length"][i]) >= 2]
 
 
 def table(path: Path) -> list[Reader]:
-    """A reader of a CSV file with its description. Raises InputError where that is missing or wrong."""
-    beside = [path.with_suffix(".toml"), path.parent / "imu.toml"]
-    found = next((p for p in beside if p.is_file()), None)
+    """A reader for each recording of a table with its description. Raises InputError where that is missing or wrong."""
+    found = description_of(path)
     if found is None:
-        raise InputError(f"recording '{path}' must have a description, {beside[0].name} or imu.toml; there is none")
-    try:
-        told = tomllib.loads(found.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"description '{found}' must be TOML; {error}") from error
-    for name in ("rate_hz", "placement", "channels"):
-        if name not in told:
-            raise InputError(f"description '{found}' must say '{name}'; it does not")
-    return [lambda: _read_table(path, told)]
-
-
-def _read_table(path: Path, told: dict[str, Any]) -> Recording:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    heads = list(rows[0]) if rows else []
-    factors, channels = [], []
-    for column, meaning in told["channels"].items():
-        parts = str(meaning).split()
-        if len(parts) != 3 or parts[2] not in UNITS:
-            raise InputError(f"channel '{column}' of '{path}' must read 'quantity axis unit', unit one of "
-                             f"{', '.join(UNITS)}; it is '{meaning}'")  # fmt: skip
-        channels.append(
-            Channel(quantity=parts[0], axis=parts[1], placement=told["placement"], side=told.get("side", "unknown"))
+        raise InputError(
+            f"recording '{path}' must have a description, {path.with_suffix('.toml').name} or imu.toml; there is none"
         )
-        factors.append(UNITS[parts[2]])
-    label_column, time = told.get("label_column"), told.get("time")
-    wanted = [*told["channels"], *([label_column] if label_column else []), *([time["column"]] if time else [])]
-    if missing := [column for column in wanted if column not in heads]:
-        raise InputError(f"recording '{path}' must have a column '{missing[0]}'{did_you_mean(missing[0], heads)}")
-    values = np.array([[_number(row[c], path) for row in rows] for c in told["channels"]])
-    ours = told.get("labels", {})
-    labels = [
-        ours.get(row[label_column], row[label_column]) if label_column else told.get("label", "unlabelled")
-        for row in rows
-    ]
-    times = None
-    if time:
-        raw = np.array([_number(row[time["column"]], path) for row in rows])
-        times = np.rint((raw - raw[0]) * TIME_UNITS[time.get("unit", "s")]).astype(np.int64)
-    return Recording(
-        name=path.name, channels=tuple(channels), signals=values * np.array(factors)[:, None],
-        rate_hz=float(told["rate_hz"]), labels=tuple(labels), subject=int(told.get("subject", 0)), times_ns=times,
-    )  # fmt: skip
+    told = described(found)
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    return [reader for file in files for reader in _readers(file, told)]
 
 
-def _number(text: str | None, path: Path) -> float:
+def description_of(path: Path) -> Path | None:
+    """The description beside a file, or in a folder."""
+    folder = path if path.is_dir() else path.parent
+    own = [] if path.is_dir() else [path.with_suffix(".toml"), path.with_suffix(".json")]
+    return next((p for p in (*own, folder / "imu.toml", folder / "imu.json") if p.is_file()), None)
+
+
+def described(path: Path) -> dict[str, Any]:
+    """A description, held against its rules. Raises InputError."""
+    text = path.read_text(encoding="utf-8")
     try:
-        return float(text) if text not in (None, "") else float("nan")
+        told = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:
-        raise InputError(f"recording '{path}' must hold numbers; one is '{text}'") from error
+        raise InputError(f"description '{path}' must be {path.suffix[1:].upper()}; {error}") from error
+    for name in told:
+        if name not in KEYS:
+            raise InputError(f"description '{path}' must not say '{name}'{did_you_mean(name, KEYS)}")
+    for name in NEEDED:
+        if name not in told:
+            raise InputError(f"description '{path}' must say '{name}'; it does not")
+    if not isinstance(told["rate_hz"], int | float) or not told["rate_hz"] > 0:
+        raise InputError(f"rate_hz of description '{path}' must be a number above 0; it is {told['rate_hz']}")
+    if (unit := told.get("time", {}).get("unit", "s")) not in TIME_UNITS:
+        raise InputError(f"the unit of time of '{path}' must be one of {', '.join(TIME_UNITS)}; it is '{unit}'")
+    return dict(told)
+
+
+def _readers(path: Path, told: dict[str, Any]) -> list[Reader]:
+    """One for the file, or where a column tells the subject, one for each run of equal ones."""
+    if "subject_column" not in told:
+        return [partial(_read, path, told, None)]
+    subjects = [str(cell) for cell in _columns(path, told)[told["subject_column"]]]
+    starts = [i for i, own in enumerate(subjects) if not i or own != subjects[i - 1]]
+    numbers = {own: i for i, own in enumerate(dict.fromkeys(subjects))}
+    runs = zip(starts, [*starts[1:], len(subjects)], strict=True)
+    return [partial(_read, path, told, (a, b, _whole(subjects[a], numbers[subjects[a]]))) for a, b in runs]
+
+
+def _whole(told: str, otherwise: int) -> int:
+    return int(told) if told.strip().isdecimal() else otherwise
+
+
+def _read(path: Path, told: dict[str, Any], run: tuple[int, int, int] | None) -> Recording:
+    """The recording of a file, or of its rows `run` (first, end, subject)."""
+    columns = _columns(path, told)
+    subject = _subject(path, told)
+    if run is not None:
+        columns = {name: cells[run[0] : run[1]] for name, cells in columns.items()}
+        subject = run[2]
+    channels, factors = zip(*(_channel(path, told, name) for name in told["channels"]), strict=True)
+    signals = np.array([_numbers(columns[name], path) for name in told["channels"]])
+    return Recording(
+        name=path.name if run is None else f"{path.name}#{run[0]}",
+        channels=channels,
+        signals=signals * np.array(factors)[:, None],
+        rate_hz=float(told["rate_hz"]),
+        labels=_labels(columns, told, signals.shape[1]),
+        subject=subject,
+        times_ns=_times(columns, told, path),
+    )
+
+
+def _columns(path: Path, told: dict[str, Any]) -> Columns:
+    """The columns of a file that a description names. Raises InputError for one that is not there."""
+    wanted = [*told["channels"], *(told[key] for key in ("label_column", "subject_column") if key in told)]
+    wanted += [told["time"]["column"]] if "time" in told else []
+    columns = _arrays(path) if path.suffix == ".npz" else _cells(path)
+    for name in wanted:
+        if name not in columns:
+            raise InputError(f"recording '{path}' must have a column '{name}'{did_you_mean(name, list(columns))}")
+    if len({len(columns[name]) for name in wanted}) > 1:
+        raise InputError(f"columns of recording '{path}' must have equal lengths; they have not")
+    return {name: columns[name] for name in wanted}
+
+
+def _cells(path: Path) -> Columns:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            head, *rows = [row for row in csv.reader(file) if row] or [[]]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"recording '{path}' must be a text file; {error}") from error
+    for row in rows:
+        if len(row) != len(head):
+            raise InputError(f"recording '{path}' must have {len(head)} cells in every row; one has {len(row)}")
+    return {name.strip(): list(cells) for name, *cells in zip(head, *rows, strict=True)}
+
+
+def _arrays(path: Path) -> Columns:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if file[name].ndim == 1}
+    except (OSError, ValueError) as error:
+        raise InputError(f"recording '{path}' must be an .npz file of plain arrays; {error}") from error
+
+
+def _channel(path: Path, told: dict[str, Any], column: str) -> tuple[Channel, float]:
+    """A channel, and SI in one unit of its column."""
+    meaning = told["channels"][column]
+    own = dict(meaning) if isinstance(meaning, dict) else dict(zip(CHANNEL_KEYS, str(meaning).split(), strict=False))
+    for name in own:
+        if name not in CHANNEL_KEYS:
+            raise InputError(f"channel '{column}' of '{path}' must not say '{name}'{did_you_mean(name, CHANNEL_KEYS)}")
+    short = not isinstance(meaning, dict) and len(str(meaning).split()) != 3
+    if short or not {"quantity", "axis", "unit"} <= set(own) or own["unit"] not in UNITS:
+        raise InputError(
+            f"channel '{column}' of '{path}' must read 'quantity axis unit', unit one of {', '.join(UNITS)}; it is "
+            f"'{meaning}'"
+        )
+    factor = UNITS[own["unit"]]
+    return Channel(
+        quantity=own["quantity"],
+        axis=own["axis"],
+        placement=own.get("placement", told["placement"]),
+        side=own.get("side", told.get("side", "unknown")),
+        sensor=int(own.get("sensor", 0)),
+        lsb=factor * float(own.get("lsb", 0.0)),
+    ), factor
+
+
+def _subject(path: Path, told: dict[str, Any]) -> int:
+    if "subject_pattern" not in told:
+        return int(told.get("subject", 0))
+    try:
+        match = re.search(told["subject_pattern"], path.name)
+        return int(match[1]) if match else int("")
+    except (re.error, IndexError, ValueError, TypeError) as error:
+        raise InputError(
+            f"subject_pattern must find a number in the name of '{path}'; '{told['subject_pattern']}' does not"
+        ) from error
+
+
+def _labels(columns: Columns, told: dict[str, Any], samples: int) -> np.ndarray:
+    ours = told.get("labels", {})
+    if "label_column" not in told:
+        label = told.get("label", "unlabelled")
+        return np.full(samples, ours.get(label, label))
+    return np.array([ours.get(str(cell), str(cell)) for cell in columns[told["label_column"]]])
+
+
+def _times(columns: Columns, told: dict[str, Any], path: Path) -> np.ndarray | None:
+    """ns from the first sample on."""
+    if "time" not in told:
+        return None
+    times = _numbers(columns[told["time"]["column"]], path)
+    if not np.isfinite(times).all():
+        raise InputError(f"times of recording '{path}' must be there for each sample; some are not")
+    return np.rint((times - times[:1]) * TIME_UNITS[told["time"].get("unit", "s")]).astype(np.int64)
+
+
+def _numbers(cells: Any, path: Path) -> np.ndarray:
+    """Cells as numbers; an empty one is NaN."""
+    try:
+        return np.array([float(cell) if cell != "" else np.nan for cell in cells], float)
+    except ValueError as error:
+        raise InputError(f"recording '{path}' must hold numbers; {error}") from error

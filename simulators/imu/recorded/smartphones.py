@@ -1,11 +1,13 @@
 """Official archives of recordings made with smartphones: UCI-HAR, HAPT, MotionSense.
 
-UCI-HAR and HAPT: Reyes-Ortiz et al., Neurocomputing 171, 2016; MotionSense: Malekzadeh et al., IoTDI 2019. Layouts as
-the archives' own read-me files tell them; the side on which a phone was worn is not told there.
+UCI-HAR and HAPT: Reyes-Ortiz et al., Neurocomputing 171, 2016, a Samsung Galaxy S II at the waist; MotionSense:
+Malekzadeh et al., IoTDI 2019, an iPhone 6s in the front pocket. Layouts as the archives' own read-me files tell them;
+HAPT's was checked with real files. The side on which a phone was worn is not told there.
+
+HAPT is the raw recordings behind UCI-HAR, whose windows were filtered; MotionSense's rates are nominal.
 """
 
-import csv
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,34 +15,45 @@ import numpy as np
 from scenarios.errors import InputError
 from simulators.imu.recorded.common import Channel, Recording
 from simulators.imu.recorded.generic import Reader
+from simulators.imu.recorded.tables import cells, floats, label_of, numbers, triads
 from simulators.sensor import STANDARD_GRAVITY
 
-UCI_LABELS = ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "laying")
-HAPT_LABELS = (
-    "walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "lying", "stand_to_sit", "sit_to_stand",
-    "sit_to_lie", "lie_to_sit", "stand_to_lie", "lie_to_stand",
+UCI_LABELS = dict(
+    enumerate(("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "laying"), start=1)
+)
+HAPT_LABELS = dict(
+    enumerate(
+        ("walking", "walking_upstairs", "walking_downstairs", "sitting", "standing", "lying", "stand_to_sit",
+         "sit_to_stand", "sit_to_lie", "lie_to_sit", "stand_to_lie", "lie_to_stand"),
+        start=1,
+    )
 )  # fmt: skip
 MOTION_SENSE = {
     "dws": "walking_downstairs", "ups": "walking_upstairs", "sit": "sitting", "std": "standing", "wlk": "walking",
     "jog": "jogging",
 }  # fmt: skip
+RATE_HZ = 50.0
 WINDOW, HOP = 128, 64
+UCI_KINDS = {"body_acc": STANDARD_GRAVITY, "total_acc": STANDARD_GRAVITY, "body_gyro": 1.0}
+"""SI in one unit of the archive."""
 
 
-def _six(placement: str, body: bool = False) -> tuple[Channel, ...]:
-    kinds = (["body_acceleration"] if body else []) + ["accelerometer", "gyroscope"]
-    return tuple(Channel(quantity=kind, axis=axis, placement=placement) for kind in kinds for axis in "xyz")
+def six(placement: str) -> tuple[Channel, ...]:
+    """Accelerometer and gyroscope of a phone."""
+    return triads(0, placement, "unknown", "accelerometer", "gyroscope")
 
 
 def uci_har(folder: Path) -> list[Reader]:
-    """UCI HAR Dataset: windows of 128 samples that overlap by half, stitched where one begins as the last ended."""
+    """UCI HAR Dataset: windows of 128 samples that overlap by half, stitched where one begins as the last ended.
+
+    A stretch of one subject and label is a recording. Raises InputError where labels or subjects are not one a window.
+    """
     found: list[Reader] = []
     for split in ("train", "test"):
         root = folder / split
         if root.is_dir():
-            subjects = np.loadtxt(root / f"subject_{split}.txt", dtype=int, ndmin=1)
-            labels = np.loadtxt(root / f"y_{split}.txt", dtype=int, ndmin=1)
-            first = _windows(root, split, "total_acc_x")
+            subjects, labels = (numbers(root / f"{kind}_{split}.txt", 1)[0] for kind in ("subject", "y"))
+            first = _windows(root / "Inertial Signals" / f"total_acc_x_{split}.txt")
             if not len(first) == len(subjects) == len(labels):
                 raise InputError(
                     f"'{root}' must have a label and a subject for each of {len(first)} windows; it has not"
@@ -49,56 +62,74 @@ def uci_har(folder: Path) -> list[Reader]:
             joined &= np.r_[False, (subjects[1:] == subjects[:-1]) & (labels[1:] == labels[:-1])]
             starts = np.flatnonzero(~joined)
             for a, b in zip(starts, [*starts[1:], len(first)], strict=True):
-                found.append(partial(_uci_stretch, root, split, int(a), int(b), int(subjects[a]), int(labels[a])))
+                found.append(partial(_uci_stretch, root, int(a), int(b), int(subjects[a]), int(labels[a])))
     return found
 
 
-def _windows(root: Path, split: str, name: str) -> np.ndarray:
-    path = root / "Inertial Signals" / f"{name}_{split}.txt"
-    if not path.is_file():
-        raise InputError(f"the archive must hold '{path}'; it does not")
-    values = np.loadtxt(path, ndmin=2)
-    if values.shape[1] != WINDOW:
-        raise InputError(f"'{path}' must have {WINDOW} numbers a line; it has {values.shape[1]}")
-    return np.asarray(values)
+@lru_cache(maxsize=9)  # the stretches of a split come one after the other, each of nine files
+def _windows(path: Path) -> np.ndarray:
+    """(windows, 128)"""
+    return numbers(path, WINDOW).T
 
 
-def _uci_stretch(root: Path, split: str, a: int, b: int, subject: int, label: int) -> Recording:
-    rows = []
-    for kind, factor in (("body_acc", STANDARD_GRAVITY), ("total_acc", STANDARD_GRAVITY), ("body_gyro", 1.0)):
-        for axis in "xyz":
-            own = _windows(root, split, f"{kind}_{axis}")[a:b]
-            rows.append(factor * np.concatenate([own[0], *(w[HOP:] for w in own[1:])]))
-    if not 1 <= label <= len(UCI_LABELS):
-        raise InputError(f"a label of '{root}' must be 1 to {len(UCI_LABELS)}; it is {label}")
+def _uci_stretch(root: Path, a: int, b: int, subject: int, label: int) -> Recording:
+    paths = {kind: [root / "Inertial Signals" / f"{kind}_{axis}_{root.name}.txt" for axis in "xyz"]
+             for kind in UCI_KINDS}  # fmt: skip
+    for path in (path for own in paths.values() for path in own):
+        if len(_windows(path)) < b:
+            raise InputError(f"'{path}' must have the windows of the other files, {b} or more; it has fewer")
+    signals = np.array(
+        [factor * stitched(_windows(path)[a:b]) for kind, factor in UCI_KINDS.items() for path in paths[kind]]
+    )
     return Recording(
-        name=f"{split}/{a}", channels=_six("waist", body=True), signals=np.array(rows), rate_hz=50.0,
-        labels=(UCI_LABELS[label - 1],) * rows[0].size, subject=subject,
-    )  # fmt: skip
+        name=f"{root.name}/{a}",
+        channels=triads(0, "waist", "unknown", "body_acceleration", "accelerometer", "gyroscope"),
+        signals=signals,
+        rate_hz=RATE_HZ,
+        labels=np.full(signals.shape[1], label_of(root / f"y_{root.name}.txt", label, UCI_LABELS)),
+        subject=subject,
+    )
+
+
+def stitched(windows: np.ndarray) -> np.ndarray:
+    """The signal (n,) that windows (some, 128), each half over the last, were cut from.
+
+    >>> bool((stitched(np.array([np.arange(128), np.arange(64, 192)])) == np.arange(192)).all())
+    True
+    """
+    return np.concatenate([windows[0], *windows[1:, HOP:]])
 
 
 def hapt(folder: Path) -> list[Reader]:
     """HAPT: RawData/acc_expXX_userYY.txt and gyro_..., labelled by RawData/labels.txt; one recording an experiment."""
     raw = folder / "RawData"
-    spans = np.loadtxt(raw / "labels.txt", dtype=int, ndmin=2)
-    if spans.shape[1] != 5 or spans[:, 2].min() < 1 or spans[:, 2].max() > len(HAPT_LABELS):
-        raise InputError(f"'{raw / 'labels.txt'}' must have lines of experiment, user, label 1 to 12, start, end")
+    spans = numbers(raw / "labels.txt", 5).T.astype(int)
+    for label in np.unique(spans[:, 2]):
+        label_of(raw / "labels.txt", int(label), HAPT_LABELS)
     return [partial(_hapt_one, path, spans) for path in sorted(raw.glob("acc_exp*_user*.txt"))]
 
 
 def _hapt_one(path: Path, spans: np.ndarray) -> Recording:
-    number, user = (int(part) for part in path.stem.replace("acc_exp", "").split("_user"))
-    force = STANDARD_GRAVITY * np.loadtxt(path, ndmin=2)
-    rate = np.loadtxt(path.with_name(path.name.replace("acc_", "gyro_")), ndmin=2)
-    if force.shape != rate.shape or force.shape[1] != 3:
-        raise InputError(f"'{path}' and its gyroscope's file must have three columns and equal lines; they have not")
-    labels = np.full(len(force), "unlabelled", object)
-    for _, _, label, first, last in spans[(spans[:, 0] == number) & (spans[:, 1] == user)]:
-        labels[first - 1 : last] = HAPT_LABELS[label - 1]
+    number, _, user = path.stem.removeprefix("acc_exp").partition("_user")
+    if not number.isdecimal() or not user.isdecimal():
+        raise InputError(f"a file of HAPT must be named acc_expXX_userYY.txt; it is '{path.name}'")
+    force = STANDARD_GRAVITY * numbers(path, 3)
+    turn = numbers(path.with_name(path.name.replace("acc_", "gyro_")), 3)
+    if force.shape != turn.shape:
+        raise InputError(f"'{path}' and its gyroscope's file must have equal lines; they have {force.shape[1]} and "
+                         f"{turn.shape[1]}")  # fmt: skip
+    labels = np.full(force.shape[1], "unlabelled", object)
+    for _, _, label, first, last in spans[(spans[:, 0] == int(number)) & (spans[:, 1] == int(user))]:
+        labels[first - 1 : last] = HAPT_LABELS[int(label)]
     return Recording(
-        name=path.name, channels=_six("waist"), signals=np.concatenate([force.T, rate.T]), rate_hz=50.0, labels=labels,
-        subject=user, session=number,
-    )  # fmt: skip
+        name=path.name,
+        channels=six("waist"),
+        signals=np.concatenate([force, turn]),
+        rate_hz=RATE_HZ,
+        labels=labels,
+        subject=int(user),
+        session=int(number),
+    )
 
 
 def motion_sense(folder: Path) -> list[Reader]:
@@ -109,18 +140,19 @@ def motion_sense(folder: Path) -> list[Reader]:
 
 def _motion_one(path: Path) -> Recording:
     name, _, trial = path.parent.name.partition("_")
-    if name not in MOTION_SENSE:
-        raise InputError(f"a folder of MotionSense must be one of {', '.join(MOTION_SENSE)}; it is '{name}'")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    label, subject = label_of(path, name, MOTION_SENSE), path.stem.removeprefix("sub_")
+    if not trial.isdecimal() or not subject.isdecimal():
+        raise InputError(f"a file of MotionSense must be named activity_trial/sub_n.csv; it is '{path}'")
     columns = [f"{kind}.{axis}" for kind in ("gravity", "userAcceleration", "rotationRate") for axis in "xyz"]
-    if missing := [c for c in columns if not rows or c not in rows[0]]:
-        raise InputError(f"recording '{path}' must have a column '{missing[0]}'; it has none")
-    values = np.array([[float(row[c]) for row in rows] for c in columns])
+    values = floats(path, cells(path, columns), columns)
     # the system reports gravity and acceleration with the sign of motion: at rest its sum points down
     force = -STANDARD_GRAVITY * (values[:3] + values[3:6])
     return Recording(
-        name=f"{path.parent.name}/{path.name}", channels=_six("pocket"), signals=np.concatenate([force, values[6:]]),
-        rate_hz=50.0, labels=(MOTION_SENSE[name],) * len(rows), subject=int(path.stem.partition("_")[2]),
+        name=f"{path.parent.name}/{path.name}",
+        channels=six("pocket"),
+        signals=np.concatenate([force, values[6:]]),
+        rate_hz=RATE_HZ,
+        labels=np.full(values.shape[1], label),
+        subject=int(subject),
         session=int(trial),
-    )  # fmt: skip
+    )

@@ -14,17 +14,16 @@ phone lay in the pocket (`executions_info.csv`) is not read.
 """
 
 import re
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from scenarios.errors import InputError
+from simulators.imu.recorded.clocks import Log, together
 from simulators.imu.recorded.common import Recording
 from simulators.imu.recorded.generic import Reader
 from simulators.imu.recorded.tables import cells, check_rate, floats, label_of, triads
-from simulators.resample import hold_uniform, uniform
 
 RATE_HZ = 100.0
 TOLERANCE = 0.1
@@ -38,15 +37,6 @@ LABELS = {
     "SITTING_DOWN": "stand_to_sit",
 }  # fmt: skip
 NAME = re.compile(r"s(\d+)_(\d+)_(sp|sw)")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Log:
-    """What one device wrote: times (n,) in s, signals (6, n) in SI, labels (n,)."""
-
-    times_s: np.ndarray
-    signals: np.ndarray
-    labels: np.ndarray
 
 
 def detect(folder: Path) -> bool:
@@ -64,7 +54,7 @@ def read(folder: Path) -> list[Reader]:
 
 
 def _one(paths: list[Path], subject: int, execution: int) -> Recording:
-    signals, labels = together(paths, [_log(path) for path in paths])
+    signals, labels, _ = together(paths, [_log(path) for path in paths], RATE_HZ)
     places = [PLACES[path.stem[-2:]] for path in paths]
     return Recording(
         name=paths[0].stem[:-3],
@@ -101,32 +91,3 @@ def steady(path: Path, stamps_s: np.ndarray) -> np.ndarray:
         raise InputError(f"times of recording '{path}' must keep to one rate within {MOST_ASTRAY_S} s; "
                          f"one is {astray:.3g} s astray")  # fmt: skip
     return line
-
-
-def together(paths: list[Path], logs: list[Log]) -> tuple[np.ndarray, np.ndarray]:
-    """Signals (6 a log, n) and labels (n,) of devices with clocks of their own, over the time that all cover.
-
-    Raises InputError where they cover none.
-    """
-    first, last = max(log.times_s[0] for log in logs), min(log.times_s[-1] for log in logs)
-    outputs = int(np.floor((last - first) * RATE_HZ + 1e-6)) + 1
-    if outputs < 2:
-        raise InputError(f"recordings '{paths[0]}' and '{paths[-1].name}' must be of one time; they are not")
-    parts = [at_one_clock(log, first, outputs) for log in logs]
-    labels = parts[0][1].copy()
-    for _, others in parts[1:]:
-        labels = np.where(labels == others, labels, "unlabelled")
-    return np.concatenate([signals for signals, _ in parts]), labels
-
-
-def at_one_clock(log: Log, first_s: float, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-    """A log's signals (6, outputs) and labels (outputs,) at first_s + n / RATE_HZ, with all that came before in reach.
-
-    A resampler counts from its first sample; a missing one, put a whole number of periods before `first_s`, sets that.
-    """
-    before = int(np.ceil((first_s - log.times_s[0]) * RATE_HZ)) + 1
-    times = np.r_[first_s - before / RATE_HZ, log.times_s]
-    signals = np.concatenate([np.full((len(log.signals), 1), np.nan), log.signals], axis=1)
-    labels = np.r_[["unlabelled"], log.labels]
-    cut = slice(before, before + outputs)
-    return uniform(times, signals, RATE_HZ)[:, cut], hold_uniform(times, labels, RATE_HZ)[cut]

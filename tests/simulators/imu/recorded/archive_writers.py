@@ -1,7 +1,9 @@
 """Small archives of the layouts that the importers know, in the archives' own units, of signals known at any time."""
 
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 from scipy.io import savemat
@@ -159,6 +161,111 @@ def spsw(
         what = [label if at < 3 else "STANDING_UP" for at in t]
         path = folder / "DATA" / "s04" / f"s04_07_{kind}.csv"
         csv(path, SPSW, [*signals.tolist(), stamps.tolist(), what], drop)
+
+
+def uneven(n: int, rate: float, begin: float = 0.0) -> np.ndarray:
+    """(n,) s: stamps that stray by a fifth of a step, but for the first and the last."""
+    k = np.arange(n)
+    return begin + (k + 0.2 * np.sin(7 * k) * ((k > 0) & (k < n - 1))) / rate
+
+
+def wisdm(folder: Path, scale: float = 1.0, drop: int = 0, label: str = "A", unit: float = 1e9) -> None:
+    """Ten seconds of subject 1603 at `label`, then at F: a phone, and a watch that has no gyroscope at F."""
+    for device, start in (("phone", 252207.5), ("watch", 90426.25)):
+        for sensor, signal, begin in (("accel", force, 0.0), ("gyro", turn, 0.123)):
+            lines = []
+            for letter, later in ((label, 0.0), ("F", 100.0)):
+                if (device, sensor, letter) != ("watch", "gyro", "F"):
+                    t = uneven(200, 19.9, begin)
+                    stamps = np.rint((start + later + t) * unit).astype(np.int64)
+                    values = signal(t) * (scale if sensor == "accel" else 1.0)
+                    rows_of = zip(stamps, values.T, strict=True)
+                    cells = [[f"1603,{letter},{at}", *(f"{v:.7f}" for v in row)] for at, row in rows_of]
+                    lines += [",".join(row[: len(row) - drop]) + ";" for row in cells]
+            path = folder / "wisdm-dataset" / "raw" / device / sensor / f"data_1603_{sensor}_{device}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("\n".join(lines) + "\n")
+
+
+HHAR = ("Index", "Arrival_Time", "Creation_Time", "x", "y", "z", "User", "Model", "Device", "gt")
+
+
+def hhar(
+    folder: Path, scale: float = 1.0, drop: int = 0, label: str = "walk", unit: float = 1e3, back: bool = False
+) -> None:
+    """Six seconds of a phone with user c, nothing at first, standing, then `label`; and a watch with user a."""
+    home = folder / "Activity recognition exp"
+    for kind, device, user in (("Phones", "nexus4_1", "c"), ("Watch", "gear_2", "d")):
+        for sensor, signal, begin in (("accelerometer", force, 0.0), ("gyroscope", turn, 0.1)):
+            t = uneven(1200, 198.0, begin)
+            late = 0.003 * np.sign(np.sin(11 * np.arange(t.size)))
+            arrival = np.rint((1424696633.908 + t + late) * unit).astype(np.int64)
+            if back:
+                arrival[::2] -= int(unit)
+            creation = np.rint((5000 + t) * 1e9).astype(np.int64)
+            values = signal(t) * (scale if sensor == "accelerometer" else 1.0)
+            what = [("null", "stand", label)[int(at // 2.05)] if at < 6.15 else label for at in t]
+            columns = [range(t.size), arrival, creation, *values, *([name] * t.size for name in (user, "m", device))]
+            csv(home / f"{kind}_{sensor}.csv", HHAR, [*columns, what], drop)
+
+
+def kuhar(folder: Path, scale: float = 1.0, drop: int = 0, name: str = "11.Walk", unit: float = 1e3) -> None:
+    """Six seconds of subject 1052, trials 1 and 2."""
+    for trial in (1, 2):
+        one, two = uneven(600, 100.7), uneven(600, 100.7, 0.004)
+        table = np.concatenate([[unit * one], scale * force(one), [unit * two], turn(two)])
+        rows(folder / "1.Raw_time_domian_data" / name / f"1052_F_{trial}.csv", table, ",", drop=drop)
+
+
+MOBIACT = ("timestamp", "rel_time", "acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z", "azimuth", "pitch", "roll",
+           "label")  # fmt: skip
+
+
+def mobiact(folder: Path, scale: float = 1.0, drop: int = 0, label: str = "STN", unit: float = 1e9) -> None:
+    """Six seconds of subject 12, second trial: standing, then `label`."""
+    t = uneven(1200, 200.0)
+    stamps = np.rint((1688.5 + t) * unit).astype(np.int64)
+    what = ["STD" if at < 3 else label for at in t]
+    columns = [stamps, t, *(scale * force(t)), *turn(t), *np.zeros((3, t.size)), what]
+    csv(folder / "Annotated Data" / "STN" / "STN_12_2_annotated.csv", MOBIACT, columns, drop)
+
+
+def realworld(
+    folder: Path, scale: float = 1.0, drop: int = 0, activity: str = "walking", unit: float = 1e3, place: str = "thigh"
+) -> None:
+    """Six seconds of proband 4 at `activity`, accelerometer in a zip, others unpacked; then climbing in two parts."""
+    home, heads = folder / "proband4" / "data", ("id", "attr_time", "attr_x", "attr_y", "attr_z")
+    sensors = (("acc", "acc", force, 0.0), ("gyr", "Gyroscope", turn, 0.05), ("mag", "MagneticField", field, 0.0))
+    for short, word, signal, begin in sensors:
+        t = uneven(300, 50.3, begin)
+        stamps = np.rint((1435993844.25 + t) * unit).astype(np.int64)
+        values = signal(t) * (scale if short == "acc" else 1.0)
+        own = home / f"{short}_{activity}_csv" / f"{word}_{activity}_{place}.csv"
+        csv(own, heads, [range(t.size), stamps, *values], drop)
+        if short == "acc":
+            (own.parent / "readMe").write_text("nothing to read")
+            with ZipFile(home / f"{short}_{activity}_csv.zip", "w") as file:
+                file.write(own, own.name)
+            with ZipFile(home / "acc_climbingup_csv.zip", "w") as file:
+                for part in (1, 2):
+                    inner = BytesIO()
+                    with ZipFile(inner, "w") as deeper:
+                        deeper.write(own, "acc_climbingup_waist.csv")
+                    file.writestr(f"acc_climbingup_{part}_csv.zip", inner.getvalue())
+            own.unlink()
+
+
+def unimib_shar(folder: Path, scale: float = 1.0, drop: int = 0, activity: str = "Walking") -> None:
+    """Two people: one trial of `activity`, two of a fall."""
+    t = np.arange(300) / 50
+    trial = np.concatenate([scale * force(t), [t, t, t]])[: 6 - drop]
+    falls = np.empty(2, object)
+    falls[:] = [trial, trial]
+    people = np.empty((2, 3), object)
+    for person in people:
+        person[:] = [{activity: trial, "FallingLeft": falls}, "M", 30.0]
+    (folder / "data").mkdir(parents=True)
+    savemat(folder / "data" / "full_data.mat", {"full_data": people})
 
 
 Writer = Callable[..., None]

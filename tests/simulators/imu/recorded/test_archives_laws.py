@@ -18,15 +18,21 @@ from simulators.imu.labels import LABELS, PLACEMENTS, SIDES
 from simulators.imu.recorded import (
     LAYOUTS,
     dsads,
+    hhar,
+    kuhar,
     mhealth,
+    mobiact,
     pamap2,
+    realworld,
     recgym,
     scan,
     selfback,
     sisfall,
     spsw,
+    unimib_shar,
     utd_mhad,
     vtt_coniot,
+    wisdm,
 )
 from simulators.imu.spec import QUANTITIES
 
@@ -107,6 +113,30 @@ CASES = {
         labels=("sitting", "sit_to_stand"), places=(("pocket", "unknown"), ("wrist", "unknown")), quantities=SIX,
         start_s=0.123, atol=0.01,
     ),
+    "wisdm": Case(
+        write=write.wisdm, module=wisdm, recordings=4, rate_hz=20, samples=198, subject=1603, session=0,
+        labels=("walking",), places=(("pocket", "right"),), quantities=SIX, start_s=0.123, atol=0.01,
+    ),
+    "hhar": Case(
+        write=write.hhar, module=hhar, recordings=2, rate_hz=50, samples=298, subject=3, session=0,
+        labels=("standing", "walking"), places=(("waist", "middle"),), quantities=SIX, start_s=0.1, atol=0.02,
+    ),
+    "kuhar": Case(
+        write=write.kuhar, module=kuhar, recordings=2, rate_hz=100, samples=595, subject=1052, session=1,
+        labels=("walking",), places=(("waist", "middle"),), quantities=SIX, start_s=0.004, atol=0.01,
+    ),
+    "mobiact": Case(
+        write=write.mobiact, module=mobiact, recordings=1, rate_hz=100, samples=600, subject=12, session=2,
+        labels=("standing", "stairs_down"), places=(("pocket", "unknown"),), quantities=SIX, atol=0.01,
+    ),
+    "realworld": Case(
+        write=write.realworld, module=realworld, recordings=3, rate_hz=50, samples=298, subject=4, session=1,
+        labels=("stairs_up",), places=(("waist", "middle"),), quantities=("accelerometer",), atol=0.02,
+    ),
+    "unimib_shar": Case(
+        write=write.unimib_shar, module=unimib_shar, recordings=6, rate_hz=50, samples=300, subject=1, session=1,
+        labels=("walking",), places=(("pocket", "unknown"),), quantities=("accelerometer",),
+    ),
 }  # fmt: skip
 EVERY = pytest.mark.parametrize("name", CASES)
 
@@ -176,7 +206,10 @@ def test_every_label_is_of_the_vocabulary(name: str) -> None:
     assert set(CASES[name].module.LABELS.values()) <= set(LABELS)
 
 
-@pytest.mark.parametrize("name", ["pamap2", "mhealth", "dsads", "recgym"])
+@pytest.mark.parametrize(
+    "name",
+    ["pamap2", "mhealth", "dsads", "recgym", "wisdm", "hhar", "kuhar", "mobiact", "realworld", "unimib_shar"],
+)
 def test_an_archive_has_the_labels_of_its_profile(name: str) -> None:
     assert set(load("imu", f"{name}_like")[1]["activities"]) <= set(CASES[name].module.LABELS.values())
 
@@ -221,6 +254,31 @@ REFUSED = [
     ("spsw", {"rate": 50.0}, "must be within 10% of 100 Hz; they say"),
     ("spsw", {"late_s": 60.0}, "must be of one time"),
     ("spsw", {"slip_s": 3.0}, "must keep to one rate within 0.5 s"),
+    ("wisdm", {"scale": 1 / write.G}, UNITS),
+    ("wisdm", {"drop": 1}, "must have 6 columns in every row"),
+    ("wisdm", {"drop": 4}, "row 1 of .* must name its subject and time"),
+    ("wisdm", {"label": "N"}, "must be one of A, B, C.*; it is 'N'"),
+    ("wisdm", {"unit": 1e10}, "must be of 5 to 250 Hz; they say 1.992: other units"),
+    ("hhar", {"scale": 1 / write.G}, UNITS),
+    ("hhar", {"drop": 1}, "the columns of .* must be Index,Arrival_Time"),
+    ("hhar", {"label": "hop"}, "it is 'hop'"),
+    ("hhar", {"back": True}, "must ascend"),
+    ("kuhar", {"scale": 1 / write.G}, r"must have a mean of about 9\.81 m/s\^2, or of 0 .* it has 1: is it in g"),
+    ("kuhar", {"drop": 1}, "must have 8 columns in every row; there are rows of 7"),
+    ("kuhar", {"name": "3.Dance"}, "it is 'Dance'"),
+    ("kuhar", {"unit": 4e3}, "must be of 50 to 400 Hz; they say 25"),
+    ("mobiact", {"scale": 1 / write.G}, UNITS),
+    ("mobiact", {"drop": 1}, "must have the column 'label'"),
+    ("mobiact", {"label": "FLY"}, "it is 'FLY'"),
+    ("mobiact", {"unit": 1e6}, "must be of 40 to 400 Hz"),
+    ("realworld", {"scale": 1 / write.G}, UNITS),
+    ("realworld", {"drop": 1}, "must have the column 'attr_z'"),
+    ("realworld", {"activity": "flying"}, "it is 'flying'"),
+    ("realworld", {"place": "nose"}, "a place of RealWorld must be one of chest.* it is 'nose'"),
+    ("realworld", {"unit": 1e6}, "must be of 20 to 250 Hz"),
+    ("unimib_shar", {"scale": 5}, UNITS),
+    ("unimib_shar", {"drop": 1}, "must have 6 rows"),
+    ("unimib_shar", {"activity": "Dancing"}, "it is 'Dancing'"),
 ]
 
 
