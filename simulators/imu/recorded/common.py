@@ -6,8 +6,11 @@ rate is refused.
 
 Counts keep the resolution of the data: that of the importer's `lsb`, else of the step that all values of a sensor are
 multiples of, else 2^-29 of a wide range.
+
+A reading is clipped where it stands at an end of its channel's `range`; where no range is known, none is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +19,7 @@ from scenarios.catalogue import did_you_mean
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
 from simulators.imu.labels import GROUPS_43, GROUPS_44, LABELS, PLACEMENTS, SIDES, code_of, group_of, near
-from simulators.imu.spec import AXES, QUANTITIES
+from simulators.imu.spec import AXES, QUANTITIES, UNITS
 
 REST_NORM = (7.0, 13.0)
 """m/s^2 that the quietest second of an accelerometer may read."""
@@ -52,6 +55,12 @@ class Channel:
     """Number of the device; the axes of one device are one frame."""
     lsb: float = 0.0
     """Of the channel's unit."""
+    range: float = 0.0
+    """Of the channel's unit: readings go from -range to a step below range, as two's complement does; 0: not known."""
+    step: float = 0.0
+    """Of the converter, in the channel's unit, where counts are finer than it was; 0: a count."""
+    column: str = ""
+    """What the file calls it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,6 +78,8 @@ class Recording:
     session: int = 0
     times_ns: np.ndarray | None = None
     """(n,) int64"""
+    clipped: np.ndarray | None = None
+    """(channels, n) bool, where an importer finds it out itself, as one that resamples must; None: by the ranges"""
 
 
 def arrays_of(recording: Recording) -> Arrays:
@@ -79,9 +90,11 @@ def arrays_of(recording: Recording) -> Arrays:
     group = f"inputs/r{rate:g}"
     lsb = np.array([c.lsb for c in recording.channels])
     for (_, quantity), rows in _rows(recording).items():
-        if not lsb[rows].all():
-            lsb[rows] = step_of(x[rows]) or 2 * FULL_SCALE.get(quantity, 1000.0) / 2**30
+        unknown = [row for row in rows if not lsb[row]]
+        if unknown:
+            lsb[unknown] = step_of(x[unknown]) or 2 * FULL_SCALE.get(quantity, 1000.0) / 2**30
     valid = np.isfinite(x)
+    clipped = at_rail(recording.name, recording.channels, x, lsb) if recording.clipped is None else recording.clipped
     counts = np.rint(np.where(valid, x, 0.0) / lsb[:, None])
     if np.abs(counts).max(initial=0) >= 2**31:
         raise InputError(f"recording '{recording.name}' must fit 32 bits in counts of its resolution; it does not")
@@ -104,7 +117,7 @@ def arrays_of(recording: Recording) -> Arrays:
         f"{group}/placement": np.array([PLACEMENTS.index(c.placement) for c in channels], np.int8),
         f"{group}/side": np.array([SIDES.index(c.side) for c in channels], np.int8),
         f"{group}/valid": valid,
-        f"{group}/clipped": np.zeros(x.shape, bool),
+        f"{group}/clipped": clipped & valid,
         f"{group}/tick_ns": np.asarray(ticks, np.int64),
         f"truth/r{rate:g}/activity": codes,
         "truth/bout_start": starts.astype(np.int32),
@@ -138,6 +151,30 @@ def runs_of(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     edges = np.flatnonzero(np.diff(codes, prepend=-1, append=-1))
     keep = codes[edges[:-1]] != 0
     return edges[:-1][keep], edges[1:][keep]
+
+
+def at_rail(name: object, channels: Sequence[Channel], x: np.ndarray, lsb: np.ndarray) -> np.ndarray:
+    """Which readings of x (channels, n), SI, stand at an end of their channel's range, (channels, n) bool.
+
+    lsb (channels,): a count, which is the converter's step where a channel tells no other. Raises InputError for a
+    reading more than a step beyond the range: what a sensor cannot have read was of another unit or another sensor.
+
+    >>> one = Channel(quantity="accelerometer", axis="x", placement="hip", range=8.0, step=0.5)
+    >>> at_rail("a", [one], np.array([[-8.0, -7.5, 7.0, 7.5, np.nan]]), np.ones(1)).tolist()
+    [[True, False, False, True, False]]
+    """
+    found = np.zeros(x.shape, bool)
+    for c, row, count, own in zip(channels, x, lsb, found, strict=True):
+        step = c.step or float(count)
+        if c.range and (most := float(np.nanmax(np.abs(row), initial=0.0))) > c.range + 1.01 * step:
+            raise InputError(
+                f"the {c.quantity} {c.axis}{f', column {c.column!r},' if c.column else ''} of recording '{name}' must "
+                f"stay within its range of {c.range:.6g} {UNITS[QUANTITIES.index(c.quantity)]}; one reading is "
+                f"{most:.6g}: is its unit or its range another?"
+            )
+        if c.range:
+            own[:] = (row < step / 2 - c.range) | (row > c.range - 1.5 * step)
+    return found
 
 
 def step_of(values: np.ndarray) -> float:
@@ -190,6 +227,9 @@ def check(recording: Recording) -> None:
                     f"the {what} of a channel of recording '{name}' must be one of {', '.join(known)}; it is '{own}'"
                     + did_you_mean(own, known)
                 )
+    if np.isinf(x).any() or not np.isfinite(x).any():
+        came = "infinite ones" if np.isinf(x).any() else "none"
+        raise InputError(f"recording '{name}' must hold finite numbers, NaN where a sample is missing; it has {came}")
     if recording.times_ns is not None:
         _check_times(recording)
     for (_, quantity), rows in sorted(_rows(recording).items()):
@@ -210,8 +250,11 @@ def _check_times(recording: Recording) -> None:
         raise InputError(f"times of recording '{name}' must ascend, one for each sample; they do not")
     found = (times.size - 1) / max(1e-9, float(times[-1] - times[0]) * 1e-9)
     if abs(found / recording.rate_hz - 1) > RATE_TOLERANCE:
+        steps = np.diff(times) * 1e-9
+        pauses = abs(float(np.median(steps)) * recording.rate_hz - 1) < RATE_TOLERANCE
         raise InputError(
             f"times of recording '{name}' must be of its rate, {recording.rate_hz:g} Hz; they say {found:.4g}"
+            + (f", with a pause of {steps.max():.4g} s after sample {steps.argmax()}: cut it there" if pauses else "")
         )
 
 

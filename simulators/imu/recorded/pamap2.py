@@ -5,6 +5,9 @@ separated by blanks: time in s, activity, heart rate, then 17 for each unit: tem
 6 g in m/s^2, gyroscope in rad/s, magnetometer in uT, orientation. The heart rate comes about nine times a second; the
 rows between are NaN, as is what was lost over the radio.
 
+Its read-me tells the ranges 16 g and 6 g, but readings are calibrated, so that a converter ends near these and not at
+them: a reading there or beyond is clipped, and none is refused. Of gyroscope and magnetometer it tells no range.
+
 The archive calls its orientation invalid; it is read all the same, as the profile counts its channels. From memory, not
 checked here: that all subjects but 108 are right-handed. Driving a car is `transport_sit`.
 """
@@ -18,6 +21,7 @@ from scenarios.errors import InputError
 from simulators.imu.recorded.common import Channel, Recording
 from simulators.imu.recorded.generic import Reader
 from simulators.imu.recorded.tables import labels_of, numbers, triads
+from simulators.sensor import STANDARD_GRAVITY
 
 COLUMNS, RATE_HZ = 54, 100.0
 FOLDERS = ("Protocol", "Optional")
@@ -28,6 +32,8 @@ LABELS = {
     13: "descending_stairs", 16: "vacuum_cleaning", 17: "ironing", 18: "folding_clothes", 19: "house_cleaning",
     20: "soccer", 24: "rope_jumping",
 }  # fmt: skip
+RANGES = (16 * STANDARD_GRAVITY, 6 * STANDARD_GRAVITY, np.inf, np.inf)
+"""Of KINDS, in SI."""
 KINDS = ("accelerometer", "accelerometer", "gyroscope", "magnetometer")
 
 
@@ -64,18 +70,28 @@ def _unit(number: int, placement: str, side: str) -> tuple[Channel, ...]:
     )
 
 
+def ranges() -> np.ndarray:
+    """(52,) the ends of the channels, in SI; infinite where they are not told."""
+    unit = [np.inf, *np.repeat(RANGES, 3), *[np.inf] * 4]
+    return np.array([*unit * 3, np.inf])
+
+
 def _one(path: Path, session: int) -> Recording:
     table = numbers(path, COLUMNS)
+    if not np.isfinite(table[0]).all():
+        raise InputError(f"times of recording '{path}' must be there for each sample; some are not")
     if not path.stem.removeprefix("subject").isdecimal():
         raise InputError(f"a file of PAMAP2 must be named subject and a number; it is '{path.name}'")
     subject = int(path.stem.removeprefix("subject"))
+    signals = np.concatenate([table[3:], table[2:3]])
     return Recording(
         name=f"{path.parent.name}/{path.name}",
         channels=channels_of(subject),
-        signals=np.concatenate([table[3:], table[2:3]]),
+        signals=signals,
         rate_hz=RATE_HZ,
         labels=labels_of(path, table[1], LABELS),
         subject=subject,
         session=session,
         times_ns=np.rint(table[0] * 1e9).astype(np.int64),
+        clipped=np.abs(signals) >= ranges()[:, None],
     )

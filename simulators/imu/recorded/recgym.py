@@ -111,7 +111,8 @@ def _one(path: Path, head: str, stretch: Stretch) -> Recording:
     values = floats(path, table, SIGNALS)
     if np.nanmin(values) >= 0 and np.nanmax(values) <= 1:
         raise InputError(
-            f"signals of '{path}' must be in g and deg/s; all of them lie from 0 to 1, as in a table that was scaled"
+            f"signals of '{path}' must be in g and deg/s; all of them lie from 0 to 1, as in the published table, "
+            "whose axes were scaled: ask for it from before that, or undo it by each axis' least and greatest value"
         )
     return Recording(
         name=f"{FILE}#{stretch.subject}/{stretch.place}/{stretch.session}",

@@ -2,11 +2,13 @@
 
 Sani et al., KSEM 2017 and ICCBR 2017; github.com/rgu-selfback/Datasets. `raw/9_class/thigh34/walk_fast/026.csv` and on,
 the person in the file's name: columns time (date and time, to the ms), x, y, z in g, class. The device's own clock runs
-at 97 to 102 Hz: signals come to 100 Hz by `simulators.resample`, and stretches without samples are NaN. `9_class` is
-read where it is there, else every folder of a placement below `raw`. UCI archive 521 has the same files in `t` and `w`.
+at 97 to 102 Hz: signals come to 100 Hz by `simulators.resample`, and stretches without samples are NaN. A sample is
+clipped where the nearest reading stood at -8 g or at 8 g less the device's step of 1/64 g. `9_class` is read where it
+is there, else every folder of a placement below `raw`. UCI archive 521 has the same files in `t` and `w`.
 
-Checked in a real file of `thigh34`: columns, units, times. By a public reader: the folders' names and the layout of
-UCI. Not at hand: a file of the wrist, and whether a number is the same person in all. The side is not told.
+Checked in real files of `thigh34`: columns, units, times, range and step. By a public reader: the folders' names and
+the layout of UCI. Not at hand: a file of the wrist, and whether a number is the same person in all. The side is not
+told.
 """
 
 from functools import partial
@@ -15,13 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from scenarios.errors import InputError
-from simulators.imu.recorded.common import Recording
+from simulators.imu.recorded.common import Recording, at_rail
 from simulators.imu.recorded.generic import Reader
 from simulators.imu.recorded.tables import cells, check_rate, floats, label_of, triads
 from simulators.resample import uniform
 from simulators.sensor import STANDARD_GRAVITY
 
 RATE_HZ = 100.0
+RANGE, STEP = 8 * STANDARD_GRAVITY, STANDARD_GRAVITY / 64
+"""m/s^2"""
 PLACES = {"thigh": "thigh", "wrist": "wrist", "t": "thigh", "w": "wrist"}
 """A folder's name without its digits, to where its sensor sat."""
 LABELS = {
@@ -60,15 +64,30 @@ def _one(path: Path) -> Recording:
     times = seconds_of(path, table["time"])
     check_rate(path, times, RATE_HZ)
     distinct = np.r_[True, np.diff(times) > 0]
-    signals = uniform(times[distinct], STANDARD_GRAVITY * floats(path, table, "xyz")[:, distinct], RATE_HZ)
+    times, readings = times[distinct], STANDARD_GRAVITY * floats(path, table, "xyz")[:, distinct]
+    place = PLACES[home.rstrip("0123456789")]
+    device = triads(0, place, "unknown", "accelerometer", ranges=[RANGE], steps=[STEP])
+    signals = uniform(times, readings, RATE_HZ)
     return Recording(
         name=f"{home}/{path.parent.name}/{path.name}",
-        channels=triads(0, PLACES[home.rstrip("0123456789")], "unknown", "accelerometer"),
+        channels=device,
         signals=signals,
         rate_hz=RATE_HZ,
         labels=np.full(signals.shape[1], label),
         subject=int(path.stem),
+        clipped=at_rail(path, device, readings, np.full(3, STEP))[:, nearest(times, signals.shape[1])],
     )
+
+
+def nearest(times_s: np.ndarray, outputs: int) -> np.ndarray:
+    """Which of times (n,), s, ascending, is nearest to each of `outputs` at RATE_HZ from the first on, (outputs,).
+
+    >>> nearest(np.array([0.0, 0.012, 0.019, 0.033]), 4).tolist()
+    [0, 1, 2, 3]
+    """
+    at = times_s[0] + np.arange(outputs) / RATE_HZ
+    after = np.clip(np.searchsorted(times_s, at), 1, len(times_s) - 1)
+    return after - (at - times_s[after - 1] <= times_s[after] - at)
 
 
 def seconds_of(path: Path, told: list[str]) -> np.ndarray:

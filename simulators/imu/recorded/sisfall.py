@@ -3,7 +3,8 @@
 Sucerquia, Lopez and Vargas-Bonilla, Sensors 17, 2017. `SA01/D01_SA01_R01.txt` and on, activity, subject and repetition
 in the name: rows of nine counts with commas, `;` at the end: ADXL345 (13 bits, +-16 g), ITG3200 (16 bits, +-2000
 deg/s), MMA8451Q (14 bits, +-8 g), each x, y, z. Counts stay as they are; a count's value is its device's range over its
-bits. A trial is a recording, labelled as a whole, pauses and all. Subjects SA are 1 and on, the elderly SE 101 and on.
+bits, and at its first and last count a reading is clipped. A trial is a recording, labelled as a whole, pauses and all.
+Subjects SA are 1 and on, the elderly SE 101 and on.
 
 Checked in real files: names, columns, and that the ADXL345 reads 10.0 m/s^2 at rest; its offsets differ by 0.5 m/s^2
 between subjects. Of the archive's read-me, by a public copy: rate and meaning of the daily codes; falls keep theirs,
@@ -23,9 +24,13 @@ from simulators.imu.recorded.tables import label_of, numbers, triads
 from simulators.sensor import STANDARD_GRAVITY
 
 COLUMNS, RATE_HZ = 9, 200.0
+BITS = (13, 16, 14)
 LSB = (32 * STANDARD_GRAVITY / 2**13, 4000 * np.pi / 180 / 2**16, 16 * STANDARD_GRAVITY / 2**14)
 """m/s^2, rad/s, m/s^2 a count."""
-CHANNELS = triads(0, "waist", "middle", "accelerometer", "gyroscope", "accelerometer", lsb=LSB)
+CHANNELS = triads(
+    0, "waist", "middle", "accelerometer", "gyroscope", "accelerometer", lsb=LSB,
+    ranges=[lsb * 2 ** (bits - 1) for lsb, bits in zip(LSB, BITS, strict=True)],
+)  # fmt: skip
 DAILY = (
     "walking_slow", "walking_fast", "running_slow", "running_fast", "stairs_slow", "stairs_fast", "sit_stand_half_slow",
     "sit_stand_half_fast", "sit_stand_low_slow", "sit_stand_low_fast", "sit_try_up_collapse", "sit_lie_sit_slow",

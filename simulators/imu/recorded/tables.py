@@ -19,13 +19,26 @@ PAUSE_S = 0.5
 """Two stamps so far apart are a pause of the logger, and say nothing of its rate."""
 
 
-def triads(sensor: int, placement: str, side: str, *quantities: str, lsb: Sequence[float] = ()) -> tuple[Channel, ...]:
-    """The x, y and z of some quantities of one device; `lsb`, one for each quantity, in its SI unit."""
+def triads(
+    sensor: int,
+    placement: str,
+    side: str,
+    *quantities: str,
+    lsb: Sequence[float] = (),
+    ranges: Sequence[float] = (),
+    steps: Sequence[float] = (),
+) -> tuple[Channel, ...]:
+    """The x, y and z of some quantities of one device; `lsb`, `ranges`, `steps`: one for each quantity, in SI."""
+    unknown = (0.0,) * len(quantities)
+    told = zip(quantities, lsb or unknown, ranges or unknown, steps or unknown, strict=True)
     return tuple(
-        Channel(quantity=quantity, axis=axis, placement=placement, side=side, sensor=sensor, lsb=step)
-        for quantity, step in zip(quantities, lsb or (0.0,) * len(quantities), strict=True)
+        Channel(
+            quantity=quantity, axis=axis, placement=placement, side=side, sensor=sensor, lsb=count, range=most,
+            step=step,
+        )
+        for quantity, count, most, step in told
         for axis in "xyz"
-    )
+    )  # fmt: skip
 
 
 def numbers(path: Path, columns: int, delimiter: str | None = None) -> np.ndarray:

@@ -5,7 +5,8 @@ and in it `d_iner`, n rows of accelerometer in g and gyroscope in deg/s. A trial
 the stillness before and after the action counts.
 
 Checked: real trials read 10 m/s^2 at rest in these units. Rate and places are of the project's facts and a public
-list, which has the names of actions 1 to 10 as they are here; the others are from memory.
+list, which has the names of actions 1 to 10 as they are here; the others are from memory. So is the range, +-8 g and
++-1000 deg/s; real trials pile up at -8 g, and at 1000.55 deg/s either way, where 16 bits of 1/32.75 deg/s end.
 """
 
 import re
@@ -22,6 +23,9 @@ from simulators.imu.recorded.tables import label_of, triads
 from simulators.sensor import STANDARD_GRAVITY
 
 RATE_HZ = 50.0
+STEPS = (STANDARD_GRAVITY / 4096, np.pi / 180 / 32.75)
+"""m/s^2, rad/s."""
+RANGES = tuple(2**15 * step for step in STEPS)
 AT_THE_THIGH = 22
 """From this action on."""
 LABELS = dict(enumerate((
@@ -50,7 +54,7 @@ def _one(path: Path, action: int, subject: int, trial: int) -> Recording:
     placement = "thigh" if action >= AT_THE_THIGH else "wrist"
     return Recording(
         name=path.name,
-        channels=triads(0, placement, "right", "accelerometer", "gyroscope"),
+        channels=triads(0, placement, "right", "accelerometer", "gyroscope", ranges=RANGES, steps=STEPS),
         signals=(rows * factors).T,
         rate_hz=RATE_HZ,
         labels=np.full(len(rows), label_of(path, action, LABELS)),

@@ -244,7 +244,7 @@ REFUSED = [
     ("sisfall", {"scale": write.G}, UNITS),
     ("sisfall", {"drop": 1}, "must have 9 columns in every row; there are rows of 8"),
     ("sisfall", {"code": "D20"}, "it is 'D20'"),
-    ("selfback", {"scale": write.G}, UNITS),
+    ("selfback", {"scale": write.G}, r"must stay within its range of 78.4532 m/s\^2; one reading is"),
     ("selfback", {"drop": 2}, "must have the column 'z'"),
     ("selfback", {"name": "dancing"}, "it is 'dancing'"),
     ("selfback", {"rate": 50.0}, "must be within 5% of 100 Hz; they say"),
