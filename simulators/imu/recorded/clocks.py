@@ -19,6 +19,8 @@ PAUSE_S = 5.0
 """A step of the clock by more, either way, ends a stretch."""
 LEAST_S = 1.0
 """What ran together for less is no recording."""
+MOST_PAUSES = 100
+"""A recording of more samples than this for one that came has a stamp that is wrong."""
 MOST_BACK = 0.01
 """Share of samples that may come with an earlier stamp than one before them; they are left out."""
 
@@ -143,6 +145,10 @@ def together(names: Sequence[Any], logs: Sequence[Log], rate_hz: float) -> tuple
     outputs = int(np.floor((last - first) * rate_hz + 1e-6)) + 1
     if outputs < 2:
         raise InputError(f"recordings '{names[0]}' and '{names[-1]}' must be of one time; they are not")
+    if outputs > MOST_PAUSES * max(log.times_s.size for log in logs):
+        raise InputError(
+            f"times of recording '{names[0]}' must not leap; they cover {last - first:.4g} s, all but pauses"
+        )
     parts = [at_one_clock(log, first, outputs, rate_hz) for log in logs]
     labels = parts[0][1].copy()
     for _, others in parts[1:]:

@@ -34,6 +34,8 @@ MOST_TURN = 40.0
 RATE_TOLERANCE = 0.05
 FULL_SCALE = {"accelerometer": 320.0, "body_acceleration": 320.0, "gyroscope": 70.0, "magnetometer": 5000.0}
 """Where the resolution is not known, a count is 2^-30 of twice this, in SI or uT; of other quantities of 1000."""
+MOST = 1e12
+"""No reading is greater, in SI: what is, was a broken cell."""
 LEAST_LEVELS = 16
 """Fewer different values than these tell no step."""
 FINEST = 2.0**-26
@@ -227,9 +229,14 @@ def check(recording: Recording) -> None:
                     f"the {what} of a channel of recording '{name}' must be one of {', '.join(known)}; it is '{own}'"
                     + did_you_mean(own, known)
                 )
-    if np.isinf(x).any() or not np.isfinite(x).any():
-        came = "infinite ones" if np.isinf(x).any() else "none"
-        raise InputError(f"recording '{name}' must hold finite numbers, NaN where a sample is missing; it has {came}")
+    for what, number in (("subject", recording.subject), ("session", recording.session)):
+        if not 0 <= number < 2**31:
+            raise InputError(f"the {what} of recording '{name}' must be from 0 to 2^31 - 1; it is {number}")
+    if not np.isfinite(x).any() or (np.abs(x) > MOST).any():
+        came = f"one of {np.nanmax(np.abs(x)):g}" if np.isfinite(x).any() else "none"
+        raise InputError(
+            f"recording '{name}' must hold numbers of at most {MOST:g}, NaN where a sample is missing; it has {came}"
+        )
     if recording.times_ns is not None:
         _check_times(recording)
     for (_, quantity), rows in sorted(_rows(recording).items()):

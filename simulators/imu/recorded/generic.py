@@ -87,7 +87,9 @@ def segments(path: Path) -> list[Reader]:
             raise InputError(f"recordings '{path}' must be an .npz file of segments; it lacks '{name}'")
     x, scale, names = held["x_int16"], held["scale"], [str(c) for c in held["channels"].ravel()]
     count = held["start"].size
-    ranges = np.nan_to_num(held.get("range", np.zeros(len(names))))
+    ranges = held.get("range", np.zeros(len(names)))
+    if ranges.dtype.kind == "f":
+        ranges = np.where(np.isnan(ranges), 0.0, ranges)
     _check_segments(path, held, ranges, len(names), count)
     steps = [step_of(np.unique(x[:, c]) * float(scale[c])) if ranges[c] else 0.0 for c in range(len(names))]
     kinds = [QUANTITIES_OF_SEGMENTS.get(name.partition("_")[0]) for name in names]

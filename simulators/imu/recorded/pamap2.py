@@ -5,8 +5,9 @@ separated by blanks: time in s, activity, heart rate, then 17 for each unit: tem
 6 g in m/s^2, gyroscope in rad/s, magnetometer in uT, orientation. The heart rate comes about nine times a second; the
 rows between are NaN, as is what was lost over the radio.
 
-Its read-me tells the ranges 16 g and 6 g, but readings are calibrated, so that a converter ends near these and not at
-them: a reading there or beyond is clipped, and none is refused. Of gyroscope and magnetometer it tells no range.
+Its read-me, in a public copy, tells the ranges 16 g and 6 g, and none of gyroscope and magnetometer. A reading there or
+beyond is clipped, and none is refused: from memory, readings are calibrated, so that a converter ends near these
+numbers and not at them.
 
 The archive calls its orientation invalid; it is read all the same, as the profile counts its channels. From memory, not
 checked here: that all subjects but 108 are right-handed. Driving a car is `transport_sit`.

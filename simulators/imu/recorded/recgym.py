@@ -98,7 +98,7 @@ def _stretch(path: Path, key: tuple[bytes, ...], first: int, end: int) -> Stretc
         raise InputError(f"a position of '{path}' must be one of {', '.join(PLACES)}; it is '{place}'")
     try:
         person, number = int(float(subject)), int(float(session))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(f"subjects and sessions of '{path}' must be numbers; one is '{subject}, {session}'") from error
     return Stretch(subject=person, place=PLACES[place.lower()], session=number, first=first, end=end)
 
@@ -109,7 +109,7 @@ def _one(path: Path, head: str, stretch: Stretch) -> Recording:
         lines = file.read(stretch.end - stretch.first).decode("utf-8", "replace").splitlines()
     table = split(path, head, lines, (*SIGNALS, "Workout"))
     values = floats(path, table, SIGNALS)
-    if np.nanmin(values) >= 0 and np.nanmax(values) <= 1:
+    if np.nanmin(values, initial=np.inf) >= 0 and np.nanmax(values, initial=0.0) <= 1:
         raise InputError(
             f"signals of '{path}' must be in g and deg/s; all of them lie from 0 to 1, as in the published table, "
             "whose axes were scaled: ask for it from before that, or undo it by each axis' least and greatest value"

@@ -15,7 +15,7 @@ import numpy as np
 from scenarios.errors import InputError
 from simulators.imu.recorded.common import Channel, Recording
 from simulators.imu.recorded.generic import Reader
-from simulators.imu.recorded.tables import cells, floats, label_of, numbers, triads
+from simulators.imu.recorded.tables import cells, floats, label_of, numbers, triads, whole
 from simulators.sensor import STANDARD_GRAVITY
 
 UCI_LABELS = dict(
@@ -52,7 +52,8 @@ def uci_har(folder: Path) -> list[Reader]:
     for split in ("train", "test"):
         root = folder / split
         if root.is_dir():
-            subjects, labels = (numbers(root / f"{kind}_{split}.txt", 1)[0] for kind in ("subject", "y"))
+            told = [root / f"{kind}_{split}.txt" for kind in ("subject", "y")]
+            subjects, labels = (whole(path, numbers(path, 1)[0]) for path in told)
             first = _windows(root / "Inertial Signals" / f"total_acc_x_{split}.txt")
             if not len(first) == len(subjects) == len(labels):
                 raise InputError(
@@ -103,7 +104,7 @@ def stitched(windows: np.ndarray) -> np.ndarray:
 def hapt(folder: Path) -> list[Reader]:
     """HAPT: RawData/acc_expXX_userYY.txt and gyro_..., labelled by RawData/labels.txt; one recording an experiment."""
     raw = folder / "RawData"
-    spans = numbers(raw / "labels.txt", 5).T.astype(int)
+    spans = whole(raw / "labels.txt", numbers(raw / "labels.txt", 5).T)
     for label in np.unique(spans[:, 2]):
         label_of(raw / "labels.txt", int(label), HAPT_LABELS)
     return [partial(_hapt_one, path, spans) for path in sorted(raw.glob("acc_exp*_user*.txt"))]
@@ -120,6 +121,8 @@ def _hapt_one(path: Path, spans: np.ndarray) -> Recording:
                          f"{turn.shape[1]}")  # fmt: skip
     labels = np.full(force.shape[1], "unlabelled", object)
     for _, _, label, first, last in spans[(spans[:, 0] == int(number)) & (spans[:, 1] == int(user))]:
+        if not 1 <= first <= last <= labels.size:
+            raise InputError(f"labels of '{path}' must be of its lines 1 to {labels.size}; one is of {first} to {last}")
         labels[first - 1 : last] = HAPT_LABELS[int(label)]
     return Recording(
         name=path.name,

@@ -15,6 +15,8 @@ from simulators.imu.recorded.common import Channel
 
 Cells = dict[str, list[str]]
 """Column to what stands in it."""
+MOST = 1e30
+"""No cell is greater."""
 PAUSE_S = 0.5
 """Two stamps so far apart are a pause of the logger, and say nothing of its rate."""
 
@@ -49,9 +51,10 @@ def numbers(path: Path, columns: int, delimiter: str | None = None) -> np.ndarra
         came = " and ".join(map(str, sorted(found)[:2]))
         raise InputError(f"recording '{path}' must have {columns} columns in every row; there are rows of {came}")
     try:
-        return np.loadtxt(lines, delimiter=delimiter, ndmin=2).T
+        table = np.loadtxt(lines, delimiter=delimiter, ndmin=2).T
     except ValueError as error:
         raise InputError(f"recording '{path}' must hold numbers only; {_reason(error)}") from error
+    return _finite(path, table)
 
 
 def cells(path: Path, names: Sequence[str]) -> Cells:
@@ -84,9 +87,24 @@ def header_of(path: Path, head: str, names: Sequence[str]) -> list[str]:
 def floats(path: Path, table: Cells, names: Sequence[str]) -> np.ndarray:
     """Columns as numbers, (names, samples). Raises InputError for a cell that is none."""
     try:
-        return np.array([[float(cell or "nan") for cell in table[name]] for name in names])
+        found = np.array([[float(cell or "nan") for cell in table[name]] for name in names])
     except ValueError as error:
         raise InputError(f"recording '{path}' must hold numbers in its channels; {_reason(error)}") from error
+    return _finite(path, found)
+
+
+def whole(path: Path, values: np.ndarray) -> np.ndarray:
+    """Numbers (any shape) as int64. Raises InputError where one is none of 0, 1, 2 and on."""
+    right = np.isfinite(values) & (values == np.rint(values)) & (values >= 0) & (values < 2**31)
+    if not right.all():
+        raise InputError(f"'{path}' must hold whole numbers from 0 on; one is {values[~right][0]:g}")
+    return values.astype(np.int64)
+
+
+def _finite(path: Path, table: np.ndarray) -> np.ndarray:
+    if (np.abs(table) > MOST).any():
+        raise InputError(f"recording '{path}' must hold finite numbers, or NaN; one is {np.nanmax(np.abs(table)):g}")
+    return table
 
 
 def label_of(path: Path, told: object, table: Mapping[Any, str]) -> str:

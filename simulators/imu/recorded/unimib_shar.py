@@ -10,6 +10,7 @@ Checked by public readers: names, shapes, the rows of a trial, the order of acti
 was done with the phone in the left or the right pocket; which one is not told.
 """
 
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from scenarios.errors import InputError
 from simulators.imu.recorded.common import Recording
 from simulators.imu.recorded.generic import Reader
-from simulators.imu.recorded.tables import label_of, triads
+from simulators.imu.recorded.tables import label_of, triads, whole
 from simulators.sensor import STANDARD_GRAVITY
 
 RATE_HZ, WINDOW, ROWS = 50.0, 151, 6
@@ -82,6 +83,7 @@ def windows(home: Path) -> list[Reader]:
             f"{told.shape}"
         )
     path, parts = home / "acc_labels.mat", data.reshape(-1, 3, WINDOW)
+    told = whole(path, np.asarray(told, float))
     unit = unit_of(list(parts))
     return [
         partial(_recording, unit, f"window {i}", part, label_of(path, int(what), NUMBERED), int(who), int(trial))
@@ -95,8 +97,9 @@ def unit_of(parts: list[np.ndarray]) -> float:
     >>> unit_of([np.full((3, 4), 5.7)]), unit_of([np.full((3, 4), 0.6), np.full((3, 2), 5.0)])
     (1.0, 9.80665)
     """
-    norms = [np.linalg.norm(part, axis=0) for part in parts] or [np.ones(1)]
-    return 1.0 if float(np.nanmedian(np.concatenate(norms))) >= MOST_G else STANDARD_GRAVITY
+    norms = np.concatenate([np.linalg.norm(part, axis=0) for part in parts] or [np.ones(1)])
+    norms = norms[np.isfinite(norms)]
+    return 1.0 if norms.size and float(np.median(norms)) >= MOST_G else STANDARD_GRAVITY
 
 
 def _recording(unit: float, name: str, signals: np.ndarray, label: str, subject: int, trial: int) -> Recording:
@@ -114,8 +117,10 @@ def _recording(unit: float, name: str, signals: np.ndarray, label: str, subject:
 def _mat(path: Path, name: str) -> Any:
     """A variable of a MATLAB file. Raises InputError where it is not there."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         return loadmat(path, struct_as_record=False, squeeze_me=True)[name]
-    except (OSError, ValueError, KeyError, NotImplementedError) as error:
-        raise InputError(f"'{path}' must be a MATLAB file that holds '{name}'; {error}") from error
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MatReadError, zlib.error) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"'{path}' must be a MATLAB file that holds '{name}'; {reason}") from error

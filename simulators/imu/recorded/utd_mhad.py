@@ -10,11 +10,13 @@ list, which has the names of actions 1 to 10 as they are here; the others are fr
 """
 
 import re
+import zlib
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from scenarios.errors import InputError
 from simulators.imu.recorded.common import Recording
@@ -67,7 +69,7 @@ def _rows(path: Path) -> np.ndarray:
     """(n, 6): what a file's `d_iner` holds."""
     try:
         found = loadmat(path).get("d_iner")
-    except (OSError, ValueError, NotImplementedError) as error:
+    except (OSError, ValueError, TypeError, NotImplementedError, MatReadError, zlib.error) as error:
         raise InputError(f"recording '{path}' must be a .mat file; {' '.join(str(error).split())}") from error
     rows = np.asarray(found, float) if found is not None else np.empty((0, 0))
     if rows.ndim != 2 or rows.shape[1] != 6:

@@ -69,8 +69,9 @@ def unit_of(force: np.ndarray) -> float:
     >>> unit_of(np.full((1, 3, 2), 1.16)) / unit_of(np.full((1, 3, 2), 0.58))
     0.5
     """
-    norm = float(np.nanmedian(np.linalg.norm(force, axis=1)))
-    return STANDARD_GRAVITY / 2 if norm > np.sqrt(2) else STANDARD_GRAVITY
+    norms = np.linalg.norm(force, axis=1)
+    norms = norms[np.isfinite(norms)]
+    return STANDARD_GRAVITY / 2 if norms.size and np.median(norms) > np.sqrt(2) else STANDARD_GRAVITY
 
 
 def _one(path: Path, activity: int, user: int) -> Recording:
