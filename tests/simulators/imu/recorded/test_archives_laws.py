@@ -1,5 +1,7 @@
 """What holds of every archive: SI values, places, people and labels as written, and what cannot be right is refused."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -304,3 +306,54 @@ def test_a_file_is_read_when_its_recording_is_asked_for(name: str, tmp_path: Pat
     with pytest.raises(InputError) as told:
         source.recording(1)
     assert "\n" not in str(told.value)
+
+
+def number(cell: str, became: str) -> Callable[[str], str]:
+    """A change of a text file: a cell of its third row becomes another."""
+
+    def change(text: str) -> str:
+        lines = text.splitlines()
+        at = min(2, len(lines) - 1)
+        separator = "," if "," in lines[at] else " "
+        cells = lines[at].split(separator)
+        cells[len(cells) // 2 if cell == "middle" else 0] = became
+        lines[at] = separator.join(cells)
+        return "\n".join(lines) + "\n"
+
+    return change
+
+
+CHANGES: dict[str, Callable[[str], str]] = {
+    "nothing": lambda text: "",
+    "half": lambda text: text[: len(text) // 2],
+    "a row": lambda text: text.splitlines()[0] + "\n",
+    "two rows": lambda text: "\n".join(text.splitlines()[:2]),
+    "backwards": lambda text: "\n".join([text.splitlines()[0], *text.splitlines()[:0:-1]]),
+    "all lost": lambda text: re.sub(r"(?<=[ ,\t])-?\d+\.\d+(e[+-]\d+)?(?=[ ,\t;\n])", "nan", text),
+    **{f"{cell} {became}": number(cell, became) for cell in ("first", "middle") for became in ("nan", "inf", "1e300")},
+}
+
+
+def refusals(folder: Path) -> list[str]:
+    """What is refused, the first of it, in the recordings of a folder."""
+    try:
+        source = scan([folder])
+        for i in range(len(source)):
+            check(source.recording(i), SCHEMA)
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+@EVERY
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_broken_file_is_read_or_refused_in_one_line(name: str, change: str, tmp_path: Path) -> None:
+    """No other error, and no warning."""
+    CASES[name].write(tmp_path)
+    path = next(p for p in sorted(tmp_path.rglob("*")) if p.suffix in (".csv", ".dat", ".log", ".txt", ".mat"))
+    if path.suffix == ".mat":
+        data = path.read_bytes()
+        path.write_bytes(data[: {"nothing": 0, "half": len(data) // 2}.get(change, 300)])
+    else:
+        path.write_text(CHANGES[change](path.read_text()))
+    assert all("\n" not in line for line in refusals(tmp_path))

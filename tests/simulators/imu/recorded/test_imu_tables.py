@@ -1,6 +1,7 @@
 """Imports of worn sensors: the step of counts, what cannot be right, tables and descriptions, how paths are found."""
 
 import json
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -343,3 +344,109 @@ def test_the_command_refuses_in_one_line(
 def test_layout_needs_recordings(capsys: pytest.CaptureFixture[str]) -> None:
     assert main("imu", ["--layout", "hapt"]) == 2
     assert "they need --recorded LOG" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("lsb = 0.001", 'lsb = "a"', "lsb of channel 'az' of .* must be a number above 0; it is 'a'"),
+        ("lsb = 0.001", "lsb = -1", "lsb of channel 'az'"),
+        ("lsb = 0.001", "range = nan", "range of channel 'az' of .* must be a number above 0; it is nan"),
+        ("lsb = 0.001", "range = true", "range of channel 'az'"),
+        ("lsb = 0.001", "range = 0", "range of channel 'az'"),
+        ("lsb = 0.001", "range = [8]", "range of channel 'az'"),
+        ("sensor = 4", 'sensor = "a"', "sensor of channel 't' of .* must be a whole number"),
+        ("sensor = 4", "sensor = 99999999999", "sensor of channel 't'"),
+        ("sensor = 4", "sensor = -1", "sensor of channel 't'"),
+        ('placement = "wrist"', "placement = 3", "placement of description .* must be a word; it is 3"),
+        ('axis = "z"', "axis = 3", "axis of channel 'az' of .* must be a word"),
+        ('unit = "g"', 'unit = ["g"]', "unit of channel 'az' of .* must be a word"),
+        ('unit = "g"', 'unit = "deg/s"', "unit of channel 'az' of .*, accelerometer, must be one of m/s.2, g, mg"),
+        ('"accelerometer x g"', '"gyroscope x g"', "gyroscope, must be one of rad/s, deg/s; it is 'g'"),
+        ('"accelerometer y mg"', '"accelerometer x mg"', "'ax' and 'ay' are both accelerometer x of sensor 0"),
+        ("rate_hz = 50", "rate_hz = inf", "must be a number above 0; it is inf"),
+        ("rate_hz = 50", "rate_hz = true", "must be a number above 0; it is True"),
+        ("rate_hz = 50", 'rate_hz = 50\nsubject = "ann"', "subject of description .* must be a whole number"),
+        ("rate_hz = 50", "rate_hz = 50\nsubject = 99999999999", "subject of description"),
+        ("rate_hz = 50", 'rate_hz = 50\nlabels = "walking"', "labels of description .* must be words to words of ours"),
+        ("rate_hz = 50", "rate_hz = 50\nlabels = { a = 3 }", "labels of description"),
+        ("rate_hz = 50", "rate_hz = 50\nlabel_column = [1]", "label_column of description .* must be a word"),
+        ("rate_hz = 50", 'rate_hz = 50\ntime = "t"', "time of description .* must be a column and perhaps its unit"),
+        ("rate_hz = 50", 'rate_hz = 50\ntime = { unit = "s" }', "time of description"),
+        ("rate_hz = 50", 'rate_hz = 50\ntime = { column = "t", units = "s" }', "time of description"),
+        ("rate_hz = 50", 'rate_hz = 50\ntime = { column = ["t"] }', "the column of time"),
+        ("rate_hz = 50", 'rate_hz = 50\ntime = { column = "t", unit = ["s"] }', "s, ms, us, ns; it is"),
+        ("[channels]", "[channels]\n[labels]", "channels of description .* must be columns and what they are"),
+    ],
+)  # fmt: skip
+def test_a_description_of_another_kind_is_refused_on_the_command_line(
+    old: str, new: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert old in FILE
+    path = written(tmp_path, FILE.replace(old, new, 1))
+    if new.endswith("[labels]"):
+        path.with_suffix(".toml").write_text('rate_hz = 50\nplacement = "wrist"\nchannels = {}\n')
+    assert main("imu", ["--recorded", str(path), "--out", str(tmp_path / "sets")]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert re.search(words, told)
+    assert not (tmp_path / "sets").exists()
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 none", b"\x93NUMPY", b"ax,ay,az,t\n"])
+def test_a_file_that_is_no_npz_is_refused_in_one_line(data: bytes, tmp_path: Path) -> None:
+    path = written(tmp_path).with_suffix(".npz")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"must be an \.npz file of plain arrays") as told:
+        scan([path]).recording(0)
+    assert "\n" not in str(told.value)
+    path.with_suffix(".toml").unlink()
+    with pytest.raises(InputError, match=r"must be an \.npz file of plain arrays"):
+        scan([path])
+
+
+@pytest.mark.parametrize("column", [WALK[0] * 1j, WALK[0] > 0, np.arange(400).astype("datetime64[ms]")])
+def test_an_array_of_no_numbers_is_refused(column: np.ndarray, tmp_path: Path) -> None:
+    path = written(tmp_path).with_suffix(".npz")
+    np.savez(path, ax=column, ay=WALK[1], az=WALK[2], t=WALK[0])
+    with pytest.raises(InputError, match="must hold numbers; a column of"):
+        scan([path]).recording(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ax,ax,ay,az,t\n" + "1,1,1,1,1\n" * 9, "must name each column once; 'ax' is there 2 times"),
+        ("ax,ay,az,t\n" + "1" * 140_000 + ",2,3,4\n", "must be a text file of short cells"),
+        ("ax,ay,az,t\n" + "0,1000,0,1\n" * 99 + "inf,1000,0,1\n", "must hold numbers of at most 1e.12.* one of inf"),
+        ("ax,ay,az,t\n" + "nan,,,\n" * 99, "it has none"),
+    ],
+)
+def test_a_table_of_other_cells_is_refused_in_one_line(text: str, words: str, tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(text)
+    with pytest.raises(InputError, match=words) as told:
+        scan([path]).recording(0)
+    assert "\n" not in str(told.value)
+
+
+def test_a_pause_is_told_apart_from_another_rate(tmp_path: Path) -> None:
+    times = np.arange(400) * 20 + 3000 * (np.arange(400) > 150)
+    description = FILE.replace("[channels]", 'time = { column = "ms", unit = "ms" }\n[channels]')
+    path = written(tmp_path, description, ms=times.tolist())
+    with pytest.raises(InputError, match=r"they say 36\.34, with a pause of 3\.02 s after sample 150: cut it there"):
+        scan([path]).recording(0)
+
+
+def test_a_resolution_holds_for_its_own_channel_alone(tmp_path: Path) -> None:
+    arrays = scan([written(tmp_path, FILE.replace("lsb = 0.001", "lsb = 0.0005"))]).recording(0)
+    assert_allclose(arrays["inputs/r50/lsb"][:3], np.array([0.001, 0.001, 0.0005]) * G, rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", [["t", "az", "ax", "ay"], ["ay", "t", "ax", "az"]])
+def test_columns_may_stand_in_any_order(order: list[str], tmp_path: Path) -> None:
+    path = written(tmp_path)
+    told = scan([path]).recording(0)
+    rows = [dict(zip(["ax", "ay", "az", "t"], line.split(","), strict=True)) for line in path.read_text().split()]
+    path.write_text("\n".join(",".join(row[name] for name in order) for row in rows))
+    assert_array_equal(scan([path]).recording(0)["inputs/r50/counts"], told["inputs/r50/counts"])
