@@ -467,8 +467,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
             )
     if report["classified"]["transfer"]:
         said.append(
-            "Transfer from a set's own simulation is no blind test: gaits and rest were calibrated on medians of these "
-            "sets, and axes and mounting follow their mean directions. Other real sets know nothing of the set."
+            "Transfer from a set's own simulation is no blind test: gaits, rest and transitions were calibrated on "
+            "statistics of these sets by `python -m benchmarks.imu_calibration`, and axes and mounting follow their "
+            "mean directions. Other real sets know nothing of the set."
         )
     easier = [
         f"{row['set']} ({row['features']})" for row in report["classified"]["within"]

@@ -128,19 +128,19 @@ def statistics_of(stretch: Stretch) -> dict[str, float]:
 
 
 def _mean(rows: Sequence[tuple[int, dict[str, float]]]) -> dict[str, float]:
-    """Means of statistics weighted by samples."""
+    """Means of statistics weighted by samples, of `f` the median."""
     weights = [n for n, _ in rows]
-    return {name: float(np.average([found[name] for _, found in rows], weights=weights)) for name in STATISTICS}
+    found = {name: float(np.average([r[name] for _, r in rows], weights=weights)) for name in STATISTICS}
+    return found | {"f": float(np.median([r["f"] for _, r in rows]))}
 
 
 def pooled(stretches: Iterable[Stretch]) -> dict[str, float]:
-    """Statistics of all stretches as the fact sheet has them: means weighted by length, of `f` the median."""
-    rows = [(s.accelerometer.shape[1], statistics_of(s)) for s in stretches if _long(s)]
-    return _mean(rows) | {"f": float(np.median([found["f"] for _, found in rows]))}
+    """Statistics of all stretches as the fact sheet has them."""
+    return _mean([(s.accelerometer.shape[1], statistics_of(s)) for s in stretches if _long(s)])
 
 
 def by_subject(stretches: Iterable[Stretch], least_s: float = 0.0) -> dict[str, dict[str, float]]:
-    """Statistics of each subject: means over its stretches of `least_s` or longer, weighted by their length."""
+    """Statistics of each subject over its stretches of `least_s` or longer."""
     rows: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for s in stretches:
         if _long(s, least_s):

@@ -91,7 +91,11 @@ class Spread(Part):
     side_person: NotNegative = 0.04
     """Left against right."""
     impact_person: NotNegative = 0.3
+    impact_side: NotNegative = 0.1
+    """Right foot against left, by person."""
     impact_cycle: NotNegative = 0.25
+    lively_person: NotNegative = 0.4
+    """Of all sway, quick motion and tremor and of how often somebody fidgets: some people keep still, some do not."""
     posture_person_deg: NotNegative = 4.0
     posture_session_deg: NotNegative = 2.0
     posture_bout_deg: NotNegative = 1.5
@@ -123,7 +127,9 @@ class Activity(Part):
     """Amplitude in degrees of a regular turning to and fro, every 6 s."""
     limbs: Literal["alternate", "together"] = "alternate"
     only: Literal["both", "right", "left"] = "both"
-    """Limbs that follow the curves, of a person who is right-handed; left-handed people mirror it."""
+    """Limbs that follow the curves, of a person who is right-handed."""
+    mirrors: bool = True
+    """Left-handed people mirror it; not where its name says which side it is."""
     curves: dict[str, tuple[float, ...]] = {}
     impacts: tuple[Impact, ...] = ()
     size_power: float = 0.7
@@ -142,6 +148,12 @@ class Activity(Part):
     """Rms of quick small movements of every joint, in bursts: muscles, breath, what holds a posture."""
     quick_mm: NotNegative = 0.15
     """And of the pelvis."""
+    quick_s: Annotated[float, Field(ge=0.02, le=1)] = 0.11
+    """Time scale of both: its accelerations lie about 0.45 / quick_s Hz."""
+    sway: dict[str, NotNegative] = {}
+    """Other rms of slow changes of some coordinates, in degrees and cm."""
+    quick: dict[str, NotNegative] = {}
+    """And of quick ones."""
     fidget_per_min: NotNegative = 0.0
     """Sudden small changes of posture."""
     tremor_deg: NotNegative = 0.0
@@ -157,7 +169,7 @@ class Activity(Part):
                 raise ValueError(f"'{label}' is not a known label{did_you_mean(label, LABELS)}")
         return value
 
-    @field_validator("posture", "curves")
+    @field_validator("posture", "curves", "sway", "quick")
     @classmethod
     def _are_coordinates(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name, points in value.items():
@@ -194,7 +206,7 @@ def _tables(folder: Path) -> dict[str, dict[str, Any]]:
 def derived(table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A table with what it takes over from the one that it is `like`; `scale` stretches curves about their means.
 
-    Its own keys win; postures, curves and spreads are merged key by key. A curve scaled by 0 is gone.
+    Its own keys win; postures, curves, sways and spreads are merged key by key. A curve scaled by 0 is gone.
 
     >>> base = {"text": "walking", "labels": ["walking"], "curves": {"up": [0, 2, 4], "left": [1, 2, 3]}}
     >>> derived({"like": "walking", "labels": ["jogging"], "scale": {"up": 0.5, "left": 0}}, {"walking": base})
@@ -204,7 +216,11 @@ def derived(table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> dict[st
         return table
     base = derived(tables[table["like"]], tables)
     own = {key: value for key, value in table.items() if key not in ("like", "scale")}
-    merged = {key: base[key] | own[key] for key in ("posture", "curves", "spread") if key in base and key in own}
+    merged = {
+        key: base[key] | own[key]
+        for key in ("posture", "curves", "spread", "sway", "quick")
+        if key in base and key in own
+    }
     found = base | own | merged
     scale = table.get("scale", {})
     if scale:

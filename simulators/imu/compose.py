@@ -25,8 +25,8 @@ ARMS = np.array([name[:5] in ("shoul", "elbow", "wrist", "prona") for name in CO
 SPLINE_GAIN = 1 / math.sqrt(151 / 315)
 """Control points with this sd give a uniform cubic B-spline of unit rms, averaged over time."""
 FIDGET_DEG, FIDGET_S = 3.0, (0.5, 1.2)
-QUICK_S, BURSTS = 0.11, 0.6
-"""[chosen] Time scale of quick motion, and sd of the logarithm of its strength from second to second."""
+BURSTS = 0.6
+"""[chosen] Sd of the logarithm of the strength of quick motion from second to second."""
 CYCLE_MEMORY = 0.3
 """Correlation of neighbouring cycles' durations [chosen]."""
 CROUCH_DEG = {"hip_flexion": 95, "knee_flexion": 105, "ankle_flexion": 25, "tilt": 30, "shoulder_flexion": -20}
@@ -113,6 +113,11 @@ TURNS = frozenset({"list", "turn", "yaw", "left", "lumbar_bend", "lumbar_twist",
 """Coordinates of the middle that a mirror turns round."""
 
 
+def mirrored(activity: Activity, person: Person) -> bool:
+    """Whether right and left trade places as this person does this."""
+    return person.left_handed and activity.mirrors
+
+
 def mirror(coordinate: str) -> str:
     """The coordinate on the other side."""
     side = {"_r": "_l", "_l": "_r"}.get(coordinate[-2:])
@@ -181,7 +186,7 @@ def plan_of(spec: ImuSpec, person: Person, key: Key) -> Plan:
     labels = order_of(spec, rng)
     manners: dict[str, Manner] = {}
     first = recipe(spec, labels[0])
-    keys = _Keys(posture_of(first.start, first.posture, person.body, person.left_handed))
+    keys = _Keys(posture_of(first.start, first.posture, person.body, mirrored(first, person)))
     speeds, headings = [(0.0, 0.0, 0.0, 0.0)], [(0.0, 0.0, 0.0, 0.0)]
     cycles: list[Cycle] = []
     splines: list[Spline] = []
@@ -197,25 +202,25 @@ def plan_of(spec: ImuSpec, person: Person, key: Key) -> Plan:
             break
         length = rng.uniform(*(spec.bout_s or activity.bout_s))
         here = _posture(spec, activity, person, manner, lean)
-        which, means, waves = wave_table(activity, manner, person.left_handed)
+        which, means, waves = wave_table(activity, manner, mirrored(activity, person))
         here = _with_means(here, activity, which, means)
         keys.hold(now + 0.1 * pause)
         keys.add(begin - 0.08 * pause, here)
         own = stream(key, f"bout/{number}")
         if activity.moves:
-            end = _moves(keys, activity, manner, person, here, begin, length, own, shocks)
+            end = _moves(spec, keys, activity, manner, person, here, begin, length, own, shocks)
         else:
             end = begin + length
-            _fidget(keys, activity, begin, end, own)
+            _fidget(keys, activity, manner, begin, end, own)
         rate = speed = 0.0
         if activity.cycle_hz:
             rate, speed, parts, hits = _cycles(
-                spec, activity, manner, (begin, end), own, which, waves, person.left_handed
+                spec, activity, manner, (begin, end), own, which, waves, mirrored(activity, person)
             )
             cycles += parts
             shocks += hits
         _travel(activity, begin, end, speed, speeds, headings, own)
-        splines += _sway(activity, begin, end, own)
+        splines += _sway(activity, manner, begin, end, own)
         bouts.append(Bout(label, begin, min(end, spec.duration_s), rate, speed))
         now = end
         if now >= spec.duration_s:
@@ -235,7 +240,7 @@ def _stack(shocks: list[tuple[float, float, float, float, int, float]]) -> Shock
 def _posture(spec: ImuSpec, activity: Activity, person: Person, manner: Manner, rng: np.random.Generator) -> np.ndarray:
     """Where a bout starts: the posture, and the person's, the session's and this bout's deviation from it."""
     bout = np.radians(spec.variation.bout * activity.spread.posture_bout_deg) * rng.standard_normal(COUNT)
-    found = posture_of(activity.start, activity.posture, person.body, person.left_handed)
+    found = posture_of(activity.start, activity.posture, person.body, mirrored(activity, person))
     return np.asarray(found + manner.posture + np.where(manner.posture == 0, 0.0, bout))
 
 
@@ -254,6 +259,7 @@ _UNIT = Body(1.0, 1.0, 0.0, False, np.zeros((len(SEGMENTS), 3)), np.zeros((len(S
 
 
 def _moves(
+    spec: ImuSpec,
     keys: _Keys,
     activity: Activity,
     manner: Manner,
@@ -265,16 +271,18 @@ def _moves(
     shocks: list[tuple[float, float, float, float, int, float]],
 ) -> float:
     """Add the key frames of a sequence from `begin` on; returns when the bout ends."""
-    lean = here - posture_of(activity.start, activity.posture, person.body, person.left_handed)
+    turned = mirrored(activity, person)
+    lean = here - posture_of(activity.start, activity.posture, person.body, turned)
     now = begin
     while True:
         for move in activity.moves:
             keys.hold(now)
             target = lean + posture_of(
                 move.to or activity.start, move.posture if move.to else activity.posture | move.posture, person.body,
-                person.left_handed,
+                turned,
             )  # fmt: skip
-            seconds = rng.uniform(*move.seconds) * manner.seconds
+            haste = 1.0 if move.crash or move.jump_m else spec.people.haste  # nobody falls any faster
+            seconds = rng.uniform(*move.seconds) * manner.seconds / haste
             if move.jump_m:
                 now = _jump(keys, now, seconds, rng.uniform(*move.jump_m), target, person.body, shocks, move)
             else:
@@ -282,7 +290,7 @@ def _moves(
                 if move.shock:
                     shocks.append((now, 0.012, move.shock * float(np.exp(0.3 * rng.standard_normal())), 0.0, 0, 0.8))
             if move.wait:
-                now += rng.uniform(*move.wait)
+                now += rng.uniform(*move.wait) / haste
             if activity.repeat and now >= begin + length:
                 break
         if not activity.repeat or now >= begin + length:
@@ -338,9 +346,12 @@ def _jump(
     return last
 
 
-def _fidget(keys: _Keys, activity: Activity, begin: float, end: float, rng: np.random.Generator) -> None:
+def _fidget(
+    keys: _Keys, activity: Activity, manner: Manner, begin: float, end: float, rng: np.random.Generator
+) -> None:
     """Small changes of posture now and then."""
-    count = int(rng.poisson(activity.fidget_per_min * (end - begin) / 60)) if activity.fidget_per_min else 0
+    often = activity.fidget_per_min * manner.lively
+    count = int(rng.poisson(often * (end - begin) / 60)) if often else 0
     for at in np.sort(rng.uniform(begin, end, count)):
         change = np.radians(FIDGET_DEG) * rng.standard_normal(COUNT) * ANGLES * (rng.random(COUNT) < 0.35)
         seconds = rng.uniform(*FIDGET_S)
@@ -367,7 +378,7 @@ def _cycles(
     rate = activity.cycle_hz * factor
     fade = min(0.8 / rate, 0.7 * spec.pause_s[0])
     count = int((end - begin + 2 * fade) * rate * 1.3) + 4
-    noise = np.clip(rng.standard_normal((3, count)), -3, 3)
+    noise = np.clip(rng.standard_normal((2, count)), -3, 3)
     steps = np.empty(count)
     last = 0.0
     for k in range(count):
@@ -389,8 +400,9 @@ def _cycles(
         force = manner.impact * float(big) * factor ** (2 * activity.size_power + 1)
         for segment, later in _hit(impact.segment, activity, mirrored):
             times = np.interp(np.arange(count) + (impact.at + later) % 1, np.arange(count + 1), at)
-            side = 1 + manner.lopsided * (1 if segment.endswith("_r") else -1 if segment.endswith("_l") else 0)
-            strength = force * side * np.exp(levels.cycle * spread.impact_cycle * noise[2])
+            side = 1 + manner.limp * (1 if segment.endswith("_r") else -1 if segment.endswith("_l") else 0)
+            chance = np.clip(rng.standard_normal(count), -3, 3)
+            strength = force * side * np.exp(levels.cycle * spread.impact_cycle * chance)
             number = SEGMENTS.index(segment)
             hits += [
                 (float(t), impact.seconds, impact.up * float(s), impact.forward * float(s), number, impact.passes)
@@ -447,16 +459,16 @@ def _travel(
         headings.append((at, yaw, 0.0, 0.0))
 
 
-def _sway(activity: Activity, begin: float, end: float, rng: np.random.Generator) -> list[Spline]:
+def _sway(activity: Activity, manner: Manner, begin: float, end: float, rng: np.random.Generator) -> list[Spline]:
     """Slow random motion of all joints and of the pelvis' place, quick motion in bursts, and tremor of the arms."""
     quick = 0.1 * activity.quick_mm
     found = []
-    for step, angle, length, arms, bursts in (
-        (activity.sway_s, activity.sway_deg, activity.sway_cm, False, 0.0),
-        (QUICK_S, activity.quick_deg, quick, False, BURSTS),
-        (QUICK_S, activity.tremor_deg, 0.0, True, BURSTS),
+    for step, angle, length, own, arms, bursts in (
+        (activity.sway_s, activity.sway_deg, activity.sway_cm, activity.sway, False, 0.0),
+        (activity.quick_s, activity.quick_deg, quick, activity.quick, False, BURSTS),
+        (activity.quick_s, activity.tremor_deg, 0.0, {}, True, BURSTS),
     ):
-        if not angle and not length:
+        if not angle and not length and not own:
             continue
         inner = max(1, int((end - begin) / step) - 1)
         scale = np.zeros(COUNT)
@@ -464,6 +476,9 @@ def _sway(activity: Activity, begin: float, end: float, rng: np.random.Generator
         scale[[INDEX["tilt"], INDEX["list"]]] *= 0.5
         scale[[INDEX["forward"], INDEX["left"]]] = 0.01 * length
         scale[UP] = 0.01 * length * (0.7 if bursts else 0.2)
+        for name, size in own.items():
+            scale[[INDEX[side] for side in sides_of(name)]] = size * unit_of(name)
+        scale *= manner.lively
         which = np.flatnonzero(scale)
         control = np.zeros((which.size, inner + 6))
         control[:, 3:-3] = SPLINE_GAIN * scale[which, None] * rng.standard_normal((which.size, inner))

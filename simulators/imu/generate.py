@@ -47,6 +47,7 @@ class Measured:
     model: sensors.SensorModel
     name: str
     gain: float
+    bias: tuple[float, float, float]
     shared: bool
     """One specimen serves all recordings of the scenario."""
 
@@ -152,8 +153,8 @@ def _measured(
             if quantity == "body_acceleration":
                 again = 0
             same = "accelerometer" if quantity == "body_acceleration" else quantity
-            gain = devices[i].gain if same == "accelerometer" else 1.0
-            found.append(Measured(i, quantity, signal, model, f"{i}/{same}/{again}", gain, unit.one_device))
+            known = (devices[i].gain, devices[i].bias) if same == "accelerometer" else (1.0, (0.0, 0.0, 0.0))
+            found.append(Measured(i, quantity, signal, model, f"{i}/{same}/{again}", *known, unit.one_device))
     return found
 
 
@@ -221,8 +222,8 @@ def _converted(m: Measured, force: np.ndarray, step: float, key: Key, offset: np
     owner = replace(key, split="device", index=0) if m.shared else key
     device = sensors.specimen(m.model, 3, owner, m.name)
     value = sensors.mix(m.gain * device.matrix, m.signal)
-    value += device.offset[:, None]
-    offset[:] = device.offset
+    offset[:] = device.offset + m.bias
+    value += offset[:, None]
     if m.model.cross_sd:
         value += sensors.mix(device.cross, force)
     noise_into(value, [m.model] * 3, step, key, m.name)

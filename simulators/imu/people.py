@@ -38,7 +38,7 @@ class Person:
     side: str
     """Where it wears what is worn on either side."""
     traits: np.ndarray
-    """(5,) rate, size, impact, speed, side; standard normal."""
+    """(6,) rate, size, impact, speed, side, lively; standard normal."""
     posture: np.ndarray
     """(coordinates,) standard normal, of all activities alike."""
 
@@ -54,6 +54,9 @@ class Manner:
     seconds: float
     lopsided: float
     """Right limbs are larger by this share, left ones smaller."""
+    limp: float
+    """So are the shocks of right limbs."""
+    lively: float
     posture: np.ndarray
     """(coordinates,) rad"""
     shape: np.ndarray
@@ -74,7 +77,7 @@ def person_of(spec: ImuSpec, key: Key) -> Person:
         key=own,
         left_handed=bool(rng.random() < LEFT_HANDED),
         side="left" if rng.random() < 0.5 else "right",
-        traits=np.clip(rng.standard_normal(5), -2.5, 2.5),
+        traits=np.clip(rng.standard_normal(6), -2.5, 2.5),
         posture=np.clip(rng.standard_normal(len(COORDINATES)), -2.5, 2.5),
     )
 
@@ -93,14 +96,14 @@ def manner_of(spec: ImuSpec, person: Person, key: Key, label: str, activity: Act
     """How a person does an activity in the session of a key."""
     rng, now = stream(person.key, f"manner/{label}"), stream(key, f"session/{label}")
     spread, levels = activity.spread, spec.variation
-    own = SHARED * person.traits + np.sqrt(1 - SHARED**2) * np.clip(rng.standard_normal(5), -2.5, 2.5)
+    own = SHARED * person.traits + np.sqrt(1 - SHARED**2) * np.clip(rng.standard_normal(6), -2.5, 2.5)
     posture = SHARED * person.posture + np.sqrt(1 - SHARED**2) * np.clip(rng.standard_normal(POSTURE.size), -2.5, 2.5)
     seconds = rng.standard_normal()
     shape = rng.standard_normal((len(COORDINATES), HARMONICS, 2)) / np.sqrt(2)
     today = np.clip(now.standard_normal(2), -2.5, 2.5)
     degrees = levels.person * spread.posture_person_deg * posture
     degrees = degrees + levels.session * spread.posture_session_deg * now.standard_normal(POSTURE.size)
-    rate, size, impact, speed, side = levels.person * own
+    rate, size, impact, speed, side, lively = levels.person * own
     old = 1 - 0.008 * max(0.0, person.body.age - OLD_AGE)
     rate = spread.rate_person * rate + levels.session * spread.rate_session * today[0]
     size = spread.size_person * size + levels.session * spread.size_session * today[1]
@@ -111,6 +114,8 @@ def manner_of(spec: ImuSpec, person: Person, key: Key, label: str, activity: Act
         speed=float(np.exp(spread.speed_person * speed)),
         seconds=float(np.exp(spread.seconds * levels.person * np.clip(seconds, -2.5, 2.5))) / pace_of(person.body),
         lopsided=spread.side_person * float(side),
+        limp=spread.impact_side * float(side),
+        lively=float(np.exp(spread.lively_person * lively)),
         posture=np.radians(degrees) * POSTURE,
         shape=levels.person * spread.shape_person * np.clip(shape, -2, 2),
     )  # fmt: skip

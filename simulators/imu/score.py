@@ -136,11 +136,17 @@ def lineage(segments: Iterable[int]) -> np.ndarray:
     return np.array(sorted(found), np.int64)  # a parent's number is below its children's
 
 
-def coordinates_of(score: Score, times: np.ndarray, needed: Iterable[int] = range(len(COORDINATES))) -> np.ndarray:
-    """(3, coordinates, n): values, rates and accelerations at ascending times (n,) s; those not needed may be 0."""
+def coordinates_of(
+    score: Score, times: np.ndarray, needed: Iterable[int] = range(len(COORDINATES)), spare: np.ndarray | None = None
+) -> np.ndarray:
+    """(3, coordinates, n): values, rates and accelerations at ascending times (n,) s; those not needed may be 0.
+
+    `spare`: an array of that shape to write to.
+    """
     wanted = np.zeros(len(COORDINATES), bool)
     wanted[list(needed)] = True
-    out = np.zeros((3, len(COORDINATES), times.size))
+    out = np.empty((3, len(COORDINATES), times.size)) if spare is None else spare
+    out[:] = 0.0
     for c, own in score.tracks.items():
         if wanted[c]:
             motion.track(times, own.start, own.power, out[:, c])
@@ -177,13 +183,16 @@ def _ancestors(segment: int) -> Iterable[int]:
         segment = int(PARENT[segment])
 
 
+DISTANCES = np.array([[distance(a, b) for b in range(len(SEGMENTS))] for a in range(len(SEGMENTS))])
+"""(segments, segments) joints between two segments."""
+
+
 def shock_of(shocks: Shocks, segment: int, times: np.ndarray) -> np.ndarray:
     """(2, 3, n): displacement of a segment by shocks along up and forward, with its derivatives."""
     out = np.zeros((2, 3, times.size))
     if shocks.at.size and times.size:
         inside = np.flatnonzero((shocks.at < times[-1]) & (shocks.at + 18 * shocks.tau > times[0]))
-        far = np.array([distance(segment, int(s)) for s in range(len(SEGMENTS))])
-        gain = shocks.passes[inside] ** far[shocks.segment[inside]]
+        gain = shocks.passes[inside] ** DISTANCES[segment, shocks.segment[inside]]
         motion.shocks(
             times, shocks.at[inside], shocks.tau[inside], gain * shocks.up[inside], gain * shocks.forward[inside], out
         )
@@ -224,9 +233,11 @@ def sense(score: Score, body: Body, sites: Sites, times: np.ndarray) -> Ideal:
     heading = np.empty(n)
     needed = lineage(int(s) for s in sites.segment)
     wanted = sorted({*range(8), *(int(c) for c in COORDINATE[needed].ravel() if c >= 0)})
+    buffer = np.empty(3 * len(COORDINATES) * min(CHUNK, n))
     for at in range(0, n, CHUNK):
         part = slice(at, min(at + CHUNK, n))
-        q = coordinates_of(score, times[part], wanted)
+        spare = buffer[: 3 * len(COORDINATES) * (part.stop - at)].reshape(3, len(COORDINATES), -1)
+        q = coordinates_of(score, times[part], wanted, spare)
         heading[part] = q[0, INDEX["yaw"]]
         shock = np.zeros((count, 3, q.shape[2]))
         if score.shocks.at.size:

@@ -17,7 +17,7 @@ from simulators.imu.activity import ACTIVITIES, Activity, recipe_of
 from simulators.imu.body import SEGMENTS
 from simulators.imu.labels import GROUPS_43, GROUPS_44, LABELS, PLACEMENTS, SIDES
 
-VERSION = "1"
+VERSION = "2"
 
 QUANTITIES = (
     "accelerometer", "gyroscope", "magnetometer", "orientation", "body_acceleration", "ecg", "heart_rate",
@@ -128,6 +128,8 @@ class People(Part):
     age_years: Range = (19.0, 48.0)
     """Older people move more slowly and more softly."""
     height_sd_m: NotNegative = 0.065
+    haste: Annotated[float, Field(ge=0.2, le=5)] = 1.0
+    """By what factor moves from posture to posture are quicker than the activities' tables have them."""
 
 
 class Variation(Part):

@@ -49,7 +49,9 @@ def norms_at_rest(name: str) -> np.ndarray:
     up = np.random.default_rng(8).standard_normal((SPECIMENS, 3))
     up *= STANDARD_GRAVITY / np.linalg.norm(up, axis=1, keepdims=True)
     drawn = [specimen(device.accelerometer, 3, key_of(i)) for i in range(SPECIMENS)]
-    return np.array([np.linalg.norm(device.gain * d.matrix @ u + d.offset) for d, u in zip(drawn, up, strict=True)])
+    return np.array([
+        np.linalg.norm(device.gain * d.matrix @ u + d.offset + device.bias) for d, u in zip(drawn, up, strict=True)
+    ])  # fmt: skip
 
 
 @cache
@@ -81,7 +83,7 @@ def test_units_and_ranges_are_those_of_what_is_measured(name):
 def test_a_specimen_at_rest_reads_gravity_to_within_five_percent_or_so(name):
     off = norms_at_rest(name) / STANDARD_GRAVITY - 1
     low, middle, high = np.quantile(off, [0.1, 0.5, 0.9])
-    assert -0.005 < middle < 0.04
+    assert -0.005 < middle < 0.05
     assert -0.08 < low < high < 0.10
     assert 0.005 < high - low < 0.13
 
@@ -92,7 +94,7 @@ def test_a_gyroscope_is_off_as_real_ones_are(name):
     assert least < np.median(gyroscope_offsets(name)) < 0.08
 
 
-@pytest.mark.parametrize("name", AT_REST)
+@pytest.mark.parametrize("name", [name for name in AT_REST if not any(DEVICES[name].bias)])
 def test_norms_at_rest_are_those_of_the_recordings(name):
     _, median, p10, p90, *_ = AT_REST[name]
     low, middle, high = np.quantile(norms_at_rest(name), [0.1, 0.5, 0.9])
@@ -100,6 +102,16 @@ def test_norms_at_rest_are_those_of_the_recordings(name):
     # one phone and one watch were recorded: a population of them scatters more than they did
     most = 4.5 if name in ("phone", "watch") else 1.4
     assert 0.8 * (p90 - p10) < high - low < most * (p90 - p10)
+
+
+@pytest.mark.parametrize(
+    ("up", "norm"), [((0.99, -0.16, -0.01), 10.13), ((0.98, 0.13, 0.15), 10.02), ((0.09, 0.76, 0.64), 9.88)]
+)
+def test_the_one_galaxy_reads_what_it_read_of_people_who_stand_sit_and_lie(up, norm):
+    """Directions and mean norms of HAPT in the fact sheet's section 5; a unit vector is rounded there."""
+    device = DEVICES["galaxy_s2"]
+    gravity = STANDARD_GRAVITY * np.array(up) / np.linalg.norm(up)
+    assert np.linalg.norm(device.gain * gravity + device.bias) == pytest.approx(norm, abs=0.02)
 
 
 @pytest.mark.parametrize("name", [name for name in AT_REST if AT_REST[name][-1]])
