@@ -57,8 +57,9 @@ SPREADS = (
 )  # fmt: skip
 BOUNDS = {
     "quick_s": (0.03, 0.3), "cycle_hz": (0.2, 3.0), "quick.hip_flexion": (0.02, 0.7), "quick.knee_flexion": (0.02, 0.9),
-    "impacts.seconds": (0.005, 0.05), "impacts.passes": (0.45, 0.95), "impacts.up": (0.5, 120.0), "impacts.at": (0.01, 0.2),
-    "spread.shape_person": (0.02, 0.35), "spread.rate_cycle": (0.008, 0.05), "spread.size_cycle": (0.02, 0.12),
+    "impacts.seconds": (0.005, 0.05), "impacts.passes": (0.45, 0.95), "impacts.up": (0.5, 120.0),
+    "impacts.at": (0.01, 0.2), "spread.shape_person": (0.02, 0.35), "spread.rate_cycle": (0.008, 0.05),
+    "spread.size_cycle": (0.02, 0.12),
     "spread.rate_person": (0.02, 0.07), "spread.size_person": (0.03, 0.35), "spread.impact_person": (0.05, 0.7),
     "spread.impact_side": (0.02, 0.35), "spread.impact_cycle": (0.05, 0.6), "spread.lively_person": (0.1, 0.7),
     "spread.posture_person_deg": (1, 9), "spread.seconds": (0.03, 0.4), "tremor_deg": (0.0, 1.0),
@@ -159,6 +160,7 @@ def knobs_of(table: Mapping[str, Any]) -> list[Knob]:
         found += [Knob(("impacts", i, name)) for name in ("up", "forward", "seconds", "passes", "at") if impact[name]]
     for i, move in enumerate(table["moves"]):
         found += [Knob(("moves", i, name)) for name in ("seconds", "wait", "shock") if move[name]]
+        found += [Knob(("moves", i, "posture", c)) for c, angle in move["posture"].items() if angle and c != "up"]
     used = {"rate_person", "rate_cycle", "size_person", "size_cycle", "shape_person"} if table["cycle_hz"] else set()
     used |= {"impact_person", "impact_side", "impact_cycle"} if table["impacts"] else set()
     used |= {"lively_person", "posture_person_deg"} | ({"seconds"} if table["moves"] else set())
