@@ -65,7 +65,9 @@ TWIST_PRIOR = 0.1
 PRIOR = 1e-4
 """m^2/rad^2: holds still, or of a camera near 0, what no place shows."""
 STEPS, CAMERA_STEPS = 8, 3
-"""Of Gauss-Newton, from the closed form."""
+"""Of Gauss-Newton, from the closed form; at most."""
+CONVERGED = 1e-9
+"""rad and m."""
 CHUNK = 512
 """Frames whose Jacobians are held at once."""
 
@@ -96,7 +98,7 @@ def angles_of(places: np.ndarray, seconds: float | None = None) -> tuple[Body, n
     at = {name: turned[:, i] for i, name in enumerate(KINECT)}
     body, q = motion_of(at, None if seconds is None else seconds / max(1, len(places) - 1), CUTOFF_HZ, TRUST)
     first = np.array([q[0, 0], q[0, 1], q[0, 2] - body.leg])
-    turn = _about(2, q[:, INDEX["yaw"]] - q[0, INDEX["yaw"]])
+    turn = about(2, q[:, INDEX["yaw"]] - q[0, INDEX["yaw"]])
     q[:, :3] -= np.einsum("nji,j->ni", turn, first)
     return body, q
 
@@ -131,7 +133,7 @@ def motion_of(
             q[i : i + CHUNK] = _solved(q[i : i + CHUNK], body, marks, places[i : i + CHUNK])
     else:
         q = _smoothed(q, body, marks, places, frame_s, cutoff_hz)
-    q[:, :3] = np.einsum("nji,nj->ni", _about(2, q[:, INDEX["yaw"]]), q[:, :3])
+    q[:, :3] = np.einsum("nji,nj->ni", about(2, q[:, INDEX["yaw"]]), q[:, :3])
     return body, q
 
 
@@ -158,7 +160,7 @@ def _unit(v: np.ndarray) -> np.ndarray:
     return np.asarray(v / np.maximum(1e-9, np.linalg.norm(v, axis=-1, keepdims=True)))
 
 
-def _about(axis: int, angle: np.ndarray) -> np.ndarray:
+def about(axis: int, angle: np.ndarray) -> np.ndarray:
     """Rotations (n, 3, 3) about an axis."""
     i, j = ((1, 2), (2, 0), (0, 1))[axis]
     out = np.zeros((angle.size, 3, 3))
@@ -233,7 +235,7 @@ def _closed_form(at: Mapping[str, np.ndarray]) -> tuple[Body, np.ndarray]:
     yaw = np.unwrap(np.arctan2(-pelvis[:, 0, 1], pelvis[:, 1, 1]))
     q[:, :3], q[:, INDEX["yaw"]] = middle, yaw
     for names, rotation in (
-        (("tilt", "list", "turn"), np.swapaxes(_about(2, yaw), 1, 2) @ pelvis),
+        (("tilt", "list", "turn"), np.swapaxes(about(2, yaw), 1, 2) @ pelvis),
         (("lumbar_flexion", "lumbar_bend", "lumbar_twist"), np.swapaxes(pelvis, 1, 2) @ thorax),
     ):
         for name, angle in zip(names, _yxz(rotation), strict=True):
@@ -251,7 +253,7 @@ def _closed_form(at: Mapping[str, np.ndarray]) -> tuple[Body, np.ndarray]:
             angles = (f"{bones[0]}_flexion", f"{bones[0]}_abduction", f"{bones[0]}_rotation", hinge)
             a, b, c = (at[f"{bone}_{side}"] for bone in bones)
             flexion, abduction = _hang(_seen(above, b - a), mirror)
-            swung = above @ _about(1, -flexion) @ _about(0, mirror * abduction)
+            swung = above @ about(1, -flexion) @ about(0, mirror * abduction)
             bend, rotation = _twist(_seen(swung, c - b), forward)
             for name, angle in zip(angles, (flexion, abduction, -mirror * rotation, bend), strict=True):
                 q[:, INDEX[f"{name}_{side}"]] = angle
@@ -337,14 +339,14 @@ def _frames(q: np.ndarray, body: Body) -> tuple[np.ndarray, np.ndarray, np.ndarr
     n = len(q)
     rotation, origin = np.empty((len(SEGMENTS), n, 3, 3)), np.empty((len(SEGMENTS), n, 3))
     axes, pivots = np.zeros((2, len(COORDINATES), n, 3))
-    heading = _about(2, q[:, INDEX["yaw"]])
+    heading = about(2, q[:, INDEX["yaw"]])
     for i, joint in enumerate(JOINTS):
         own = heading if joint.parent < 0 else rotation[joint.parent]
         origin[i] = q[:, :3] if joint.parent < 0 else origin[joint.parent] + own @ body.offsets[i]
         for axis, c, sign in zip((1, 0, 2), joint.coordinates, joint.signs, strict=True):
             if c >= 0:
                 axes[c], pivots[c] = sign * own[:, :, axis], origin[i]
-                own = own @ _about(axis, sign * q[:, c])
+                own = own @ about(axis, sign * q[:, c])
         rotation[i] = own
     return rotation, origin, axes, pivots
 
@@ -381,7 +383,10 @@ def _solved(q: np.ndarray, body: Body, marks: Marks, places: np.ndarray) -> np.n
     q = q.copy()
     for _ in range(STEPS):
         square, slope = _normal(q, body, marks, places)
-        q[:, FREE] += np.linalg.solve(square + PRIOR * np.eye(FREE.size), slope[..., None])[..., 0]
+        step = np.linalg.solve(square + PRIOR * np.eye(FREE.size), slope[..., None])[..., 0]
+        q[:, FREE] += step
+        if np.abs(step).max() < CONVERGED:
+            break
     return q
 
 
