@@ -14,8 +14,10 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_banded, solveh_banded
+from numba import njit
+from scipy.linalg import solve_banded
 
+import simulators.compiled  # noqa: F401  chooses the cache folder, before the first njit
 from scenarios.catalogue import did_you_mean
 from scenarios.errors import InputError
 from simulators.imu.body import COORDINATES, JOINTS, SEGMENTS, Body, body_of
@@ -396,13 +398,39 @@ def _stiffness(cutoff_hz: float, frame_s: float) -> float:
 
 
 def _second(n: int) -> np.ndarray:
-    """(3, n): lower diagonals of D'D for second differences D of n values."""
-    out = np.zeros((3, n))
+    """(n, 3): lower diagonals of D'D for second differences D of n values."""
+    out = np.zeros((n, 3))
     weights = (1.0, -2.0, 1.0)
     for k in range(3):
         for i in range(3 - k):
-            out[k, i : n - 2 + i] += weights[i] * weights[i + k]
+            out[i : n - 2 + i, k] += weights[i] * weights[i + k]
     return out
+
+
+@njit(cache=True, error_model="numpy")
+def _solve_band(band: np.ndarray, value: np.ndarray) -> None:
+    """Solve A x = value (n,) in place for a positive definite A, of which band[j, k] (n, width) is A[j + k, j].
+
+    By Cholesky's method; band is overwritten. LAPACK's own, for bands of this width, goes through many tiny products
+    of matrices, each of them handed out to threads, and takes up to a hundred times as long where cores are busy.
+    """
+    n, width = band.shape
+    for j in range(n):
+        most = min(width, n - j)
+        band[j, 0] = np.sqrt(band[j, 0])
+        for k in range(1, most):
+            band[j, k] /= band[j, 0]
+        value[j] /= band[j, 0]
+        for k in range(1, most):
+            factor = band[j, k]
+            if factor != 0.0:
+                value[j + k] -= factor * value[j]
+                for i in range(most - k):
+                    band[j + k, i] -= factor * band[j, k + i]
+    for j in range(n - 1, -1, -1):
+        for k in range(1, min(width, n - j)):
+            value[j] -= band[j, k] * value[j + k]
+        value[j] /= band[j, 0]
 
 
 def _smoothed(
@@ -420,9 +448,9 @@ def _smoothed(
     prior[:3] = 0.0  # no place of the world is more likely than another
     calm = np.array([TRUNK_CALM if name in TRUNK else 1.0 for name in names])
     second = _second(n)
-    heading = np.eye(1, 3).T + _stiffness(HEADING_CUTOFF_HZ, frame_s) * second
-    q = q.copy()
-    q[:, INDEX["yaw"]] = solveh_banded(heading, q[:, INDEX["yaw"]], lower=True)
+    q, heading = q.copy(), q[:, INDEX["yaw"]].copy()
+    _solve_band(np.eye(1, 3) + _stiffness(HEADING_CUTOFF_HZ, frame_s) * second, heading)
+    q[:, INDEX["yaw"]] = heading
     q[:, [INDEX[name] for name in twists]] = 0.0
     stiff = np.zeros(0)
     for _ in range(CAMERA_STEPS):
@@ -436,11 +464,12 @@ def _smoothed(
         for i, weight in enumerate((1.0, -2.0, 1.0)):
             slope[i : n - 2 + i] -= weight * bend
         # the matrix's lower diagonals: a full block for each frame, and one number a coordinate to the next two frames
-        band = np.zeros((2 * free + 1, n, free))
+        band = np.zeros((n, free, 2 * free + 1))
         for k in range(free):
-            band[k, :, : free - k] = np.diagonal(square, -k, 1, 2)
+            band[:, k, : free - k] = square[:, k:, k]
         for k in range(3):
-            band[k * free] += second[k][:, None] * stiff
-        step = solveh_banded(band.reshape(len(band), -1), slope.ravel(), lower=True, overwrite_ab=True)
+            band[:, :, k * free] += second[:, [k]] * stiff
+        step = slope.ravel()
+        _solve_band(band.reshape(n * free, -1), step)
         q[:, FREE] += step.reshape(n, free)
     return q
