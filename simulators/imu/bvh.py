@@ -118,7 +118,7 @@ def _is_number(word: str) -> bool:
 
 def _number(name: str, lines: Sequence[tuple[int, list[str]]], at: int, head: list[str]) -> float:
     """The number of a line `head value`."""
-    line, words = lines[at] if at < len(lines) else (0, [])
+    line, words = lines[at] if at < len(lines) else (lines[-1][0] if lines else 0, [])
     told = " ".join(words).replace(":", ": ").split()
     if (
         len(told) != len(head) + 1
@@ -168,7 +168,7 @@ def _joints(words: Iterator[tuple[int, str]], name: str) -> tuple[Joint, ...]:
                     _refuse(name, line, "a joint must have a name and then {", word)
                 label.append(word)
             own = " ".join(label) if kind != "End" else f"{joints[parent].name}_site"
-            if not own or own in (joint.name for joint in joints):
+            if kind != "End" and (not own or own in (joint.name for joint in joints)):
                 _refuse(name, line, "joints must have names, each its own", own)
             take("OFFSET")
             offset = (number(), number(), number())
@@ -176,7 +176,7 @@ def _joints(words: Iterator[tuple[int, str]], name: str) -> tuple[Joint, ...]:
             if kind != "End":
                 take("CHANNELS")
                 count = take()
-                if not count.isdigit():
+                if not count.isdecimal():
                     _refuse(name, line, "CHANNELS must say how many", count)
                 channels = tuple(_channel(take(), name, line) for _ in range(int(count)))
             open_joints.append(len(joints))
@@ -295,6 +295,8 @@ def convert(
         raise InputError(f"--rate-hz must be {RATES_HZ[0]:g} to {RATES_HZ[1]:g}; it is {rate_hz:g}")
     if not out.parent.is_dir() or out.is_dir():
         raise InputError(f"--out must name a file in a folder that is there; it is '{out}'")
+    if out.exists() and file.exists() and out.samefile(file):
+        raise InputError(f"--out must be another file than the BVH; both are '{out}'")
     body, q, frame_s = read_bvh(file, scale, up, smooth_hz)
     segment, place = site_of(body, placement, side)
     seconds = frame_s * (len(q) - 1)

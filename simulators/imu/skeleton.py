@@ -47,10 +47,18 @@ ENDS = {
 }  # fmt: skip
 """Places that it may have: a segment's far end, by segment and the place of its joint. `hips`, of the pelvis, is one,
 too."""
+LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+BONES = (
+    *((f"{a}_{side}", f"{b}_{side}") for a, b in LIMBS for side in "rl"),
+    ("hip_l", "hip_r"), ("shoulder_l", "shoulder_r"), ("spine", "shoulders"),
+)  # fmt: skip
+"""Places between which directions are taken."""
 LEAST_FRAMES = 8
 HEIGHTS_M = (1.0, 2.5)
 LEAST_BEND = 0.25
 """rad: a hinge that is straighter does not show how its bone is twisted."""
+LEAST_BONE_M = 0.01
+"""What is shorter does not show where it points to: two places must be as far apart, a short end is left out."""
 LEAST_SPINE_M = 0.03
 """A spine that is nearer to the hips does not show which way the pelvis is upright."""
 
@@ -114,8 +122,9 @@ def motion_of(
     Names are those of ORIGINS, which must all be there, of ENDS and `hips`. The body has the bones of the places,
     medians over the frames; `head`, `hands` and `feet` without a place are as long as the height says. With `frame_s`,
     the time between frames, what is faster than cutoff_hz is smoothed away, and `trust` weighs places by name without
-    side; without it, each frame is solved by itself, to some 1e-9 m if the places are those of such a body.
-    Raises InputError for places that are missing, too few or not finite, and for a person outside HEIGHTS_M.
+    side, in 70 kB of memory a frame; without it, each frame is solved by itself, to some 1e-9 m if the places are those
+    of such a body. Raises InputError for places that are missing, too few, not finite or one on another, and for a
+    person outside HEIGHTS_M.
     """
     for name in ORIGINS:
         if name not in at:
@@ -127,6 +136,12 @@ def motion_of(
         if not np.isfinite(place).all():
             bad = int(np.flatnonzero(~np.isfinite(place).all(1))[0])
             raise InputError(f"places of a skeleton must be finite; '{name}' of frame {bad} is {place[bad].tolist()}")
+    for a, b in BONES:
+        if _length(at, a, b) < LEAST_BONE_M:
+            raise InputError(
+                f"places of a skeleton must be {LEAST_BONE_M} m apart; '{a}' and '{b}' are {_length(at, a, b):.2g} m"
+            )
+    at = {name: v for name, v in at.items() if name not in ENDS or _length(at, ENDS[name][1], name) >= LEAST_BONE_M}
     body, q = _closed_form(at)
     body, marks = _measured(at, body, q, trust or {})
     places = np.stack([at[name] for name in at if name in ORIGINS or name in ENDS or name == "hips"], 1)
@@ -278,10 +293,9 @@ def _length(at: Mapping[str, np.ndarray], a: str, b: str) -> float:
 
 def _height(at: Mapping[str, np.ndarray]) -> float:
     """m, by the bones of arms and legs. Raises InputError for what is no person's."""
-    bones = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
     unit = body_of(1.0)
     shares = [-unit.ends[SEGMENTS.index(f"{segment}_r"), 2] for segment in ("upper_arm", "forearm", "thigh", "shank")]
-    told = sum(_length(at, f"{a}_{side}", f"{b}_{side}") for a, b in bones for side in "rl")
+    told = sum(_length(at, f"{a}_{side}", f"{b}_{side}") for a, b in LIMBS for side in "rl")
     height = told / (2 * sum(shares))
     if not HEIGHTS_M[0] <= height <= HEIGHTS_M[1]:
         raise InputError(

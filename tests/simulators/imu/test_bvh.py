@@ -218,6 +218,16 @@ def test_smoothing_takes_out_jitter_and_leaves_the_motion() -> None:
     assert shakes[1] < 5
 
 
+def test_places_on_one_another_are_refused_and_ends_without_length_left_out() -> None:
+    at = places_by_name(motion(5))
+    with pytest.raises(InputError, match=r"must be 0\.01 m apart; 'hip_l' and 'hip_r' are 0 m"):
+        motion_of(at | {"hip_l": at["hip_r"]})
+    stumps = motion_of(at | {"hand_r": at["wrist_r"], "head": at["shoulders"]})
+    without = motion_of({name: place for name, place in at.items() if name not in ("hand_r", "head")})
+    assert_allclose(stumps[1], without[1], atol=1e-12)
+    assert_allclose(stumps[0].ends[SEGMENTS.index("hand_r")], BODY.ends[SEGMENTS.index("hand_r")], atol=1e-6)
+
+
 def test_an_arm_raised_sideways_to_overhead_does_not_turn_round() -> None:
     tracks = {i: track_of([(0.0, 0.0, 0, 0)]) for i in range(len(COORDINATES))}
     tracks[INDEX["up"]] = track_of([(0.0, BODY.leg, 0, 0)])
@@ -310,5 +320,7 @@ def test_the_command_writes_what_an_ideal_sensor_reads(tmp_path: Path, capsys: p
         assert says in told
         assert told.count("\n") == 1
     assert run(bvh.app, "bvh", [str(path), "--out", str(tmp_path / "no" / "a.csv")]) == 2
+    assert run(bvh.app, "bvh", [str(path), "--out", str(path)]) == 2
+    assert path.read_text(encoding="utf-8") == TEXT
     assert out.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bvh", "sensor.csv"]
