@@ -261,11 +261,30 @@ def by_chain(frames: np.ndarray, placement: str, samples: int, rate_hz: float) -
     from simulators.imu.score import Sites, sense
     from simulators.imu.skeleton import angles_of, score_of
 
-    body, q = angles_of(frames)
+    seconds = (samples - 1) / rate_hz
+    body, q = angles_of(frames, seconds)
     segment, place = site_of(body, placement, "right")
     sites = Sites(np.array([segment]), place[None], np.eye(3)[None])
-    ideal = sense(score_of(q, (samples - 1) / rate_hz), body, sites, np.arange(samples) / rate_hz)
+    ideal = sense(score_of(q, seconds), body, sites, np.arange(samples) / rate_hz)
     return ideal.force[0], ideal.rate[0]
+
+
+def by_differences(frames: np.ndarray, placement: str, samples: int, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """The naive reference: second derivative of the camera's wrist, or middle of the thigh, and gravity. A `Driver`.
+
+    By a Savitzky-Golay filter of 21 points and order 3 at 50 Hz. It knows no rotation: of the gyroscope all is nan.
+    """
+    from scipy.signal import savgol_filter
+
+    from simulators.imu.kernels.chain import GRAVITY
+    from simulators.imu.skeleton import KINECT
+
+    joints = ("wrist_r",) if placement == "wrist" else ("hip_r", "knee_r")
+    path = frames[:, [KINECT.index(joint) for joint in joints]].mean(1)
+    at = np.linspace(0, len(path) - 1, samples)
+    even = np.stack([np.interp(at, np.arange(len(path)), axis) for axis in path.T])
+    force = savgol_filter(even, 21, 3, deriv=2, delta=1 / rate_hz)
+    return force + np.array([0, GRAVITY, 0])[:, None], np.full_like(force, np.nan)
 
 
 def skeletons(
