@@ -81,8 +81,6 @@ TELLING = 3
 FALLS = {"falling_forward", "falling_backward", "falling_left", "syncope", "fall_backward_sitting"}
 LOW_PASS_HZ, LAG_S = 5.0, 0.3
 OF_SKELETONS = ("correlation", "at the best lag", "spread, ours / real", "error / real spread")
-NAIVE = {"wrist": 0.67, "thigh": 0.41}
-"""Correlation that the second difference of the camera's own points reaches: fact sheet, section 5."""
 Driver = Callable[[np.ndarray, str, int, float], tuple[np.ndarray, np.ndarray] | None]
 """(joint places (frames, 20, 3) m, placement, samples, Hz) -> accelerometer and gyroscope (3, samples), or None."""
 Table = tuple[list[str], list[list[str]]]
@@ -322,6 +320,7 @@ def report_of(data: Path | None, subjects: int, say: Say = lambda what: None) ->
     missing = [name for name in (*PAIRS, SKELETON) if name not in files or not files[name].is_file()]
     report: dict[str, Any] = {
         "subjects": subjects, "missing": missing, "compared": [], "yardsticks": [], "falls": {}, "skeletons": {},
+        "naive": {},
     }  # fmt: skip
     real: dict[str, list[Stretch]] = {}
     ours: dict[str, list[Stretch]] = {}
@@ -338,6 +337,7 @@ def report_of(data: Path | None, subjects: int, say: Say = lambda what: None) ->
     if SKELETON not in missing and "utd_mhad" in real:
         say("driving the chain by skeletons")
         report["skeletons"] = skeletons(files[SKELETON], files["utd_mhad"])
+        report["naive"] = skeletons(files[SKELETON], files["utd_mhad"], by_differences)
     say("simulating what has no reference")
     report["apart"] = apart(simulated(APART, subjects, APART_CHANGES), report["compared"])
     report["classified"] = classify(real, ours, simulated(MIXED, subjects) if real else [], say)
@@ -366,10 +366,15 @@ def tables(report: Mapping[str, Any]) -> dict[str, Table]:
         )  # fmt: skip
     if report["skeletons"]:
         made["The chain driven by recorded skeletons, against the sensor of the same trial (medians over trials)"] = (
-            ["placement", "action", *OF_SKELETONS],
+            ["placement", "action", *OF_SKELETONS, *(f"{name}, differences" for name in OF_SKELETONS)],
             [
-                [place, action, *([_number(told[n]) for n in OF_SKELETONS] if told else ["not available"] * 4)]
-                for place, actions in report["skeletons"].items() for action, told in sorted(actions.items())
+                [
+                    place, action, *(
+                        text for told in (own, report["naive"].get(place, {}).get(action))
+                        for text in ([_number(told[n]) for n in OF_SKELETONS] if told else ["not available"] * 4)
+                    )
+                ]
+                for place, actions in report["skeletons"].items() for action, own in sorted(actions.items())
             ],
         )  # fmt: skip
     return made | _classifiers(report["classified"])
@@ -505,11 +510,14 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         if told is None:
             said.append(f"Skeletons, {place}: not available.")
         else:
-            said.append(
-                f"Skeletons, {place}: correlation {told['correlation']:.2f}, at the best lag "
-                f"{told['at the best lag']:.2f}; second differences of the camera's points reach {NAIVE[place]}."
-            )
+            naive = report["naive"].get(place, {}).get("all")
+            beside = "; second differences of the camera's points " + _correlations(naive) if naive else ""
+            said.append(f"Skeletons, {place}: correlation {_correlations(told)}{beside}.")
     return said
+
+
+def _correlations(told: Mapping[str, float]) -> str:
+    return f"{told['correlation']:.2f}, at the best lag {told['at the best lag']:.2f}"
 
 
 def _right(told: Mapping[str, Any]) -> bool:

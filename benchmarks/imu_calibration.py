@@ -42,12 +42,14 @@ from simulators.run import key_of
 
 BOUT_S = 20.0
 ONE_OFF_S = 45.0
-SPREAD_WEIGHT = 0.8
+SPREAD_WEIGHT = 1.0
 HOLD = 0.12
 """What a change of a number by a factor e weighs, beside a statistic one real standard deviation off."""
 CURVES_BY, OTHERS_BY = 0.7, 3.0
 """Logarithms of the largest factors: curves keep what gait analysis measured."""
 STEP = 0.08
+EDGE, MORE = 1.2, 1.5
+"""From so many standard deviations on, near where real people end, a deviation counts this much more."""
 FAR = 4.0
 """Deviations beyond so many standard deviations count less and less."""
 SIZES = ("quick_deg", "quick_mm", "quick_s", "sway_deg", "sway_cm", "tremor_deg", "fidget_per_min")
@@ -235,6 +237,7 @@ def deviations(found: Mapping[tuple[str, str], Mapping[str, np.ndarray]], wanted
             ours = found[r.source, r.placement][name]
             low, middle, high = np.percentile(real, [5, 50, 95])
             away = (_middle(ours) - middle) / max((high - low) / 3.29, 0.01 * abs(middle), 1e-3)
+            away += math.copysign(MORE * max(0.0, abs(away) - EDGE), away)
             out.append(away / math.sqrt(1 + (away / FAR) ** 2))
             ratio = (ours.std() + 1e-6) / (real.std() + 1e-6)
             out.append(SPREAD_WEIGHT * max(-2.0, min(2.0, math.log(ratio))))
@@ -326,6 +329,8 @@ def _text(value: Any) -> str:
         return f'"{value}"'
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{k} = {_text(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple) and value and isinstance(value[0], dict):
+        return "[\n" + "".join(f"    {_text(v)},\n" for v in value) + "]"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_text(v) for v in value) + "]"
     return str(int(value)) if value == int(value) else repr(value)

@@ -170,7 +170,7 @@ def test_simulated_stretches_are_the_bouts_without_what_did_not_arrive() -> None
     whole = f.simulated("fidelity_spsw", 1, settings)
     lossy = f.simulated("fidelity_spsw", 1, (*settings, "timing.loss=0.2"))
     assert {(s.placement, s.activity, s.rate_hz) for s in whole} == {(p, "sitting", 100.0) for p in ("pocket", "wrist")}
-    assert_allclose([np.linalg.norm(s.accelerometer.mean(1)) for s in whole], 9.81, atol=0.6)
+    assert_allclose([np.linalg.norm(s.accelerometer, axis=0).mean() for s in whole], 9.81, atol=0.6)
     lengths = [sum(s.accelerometer.shape[1] for s in side) for side in (whole, lossy)]
     assert 0.6 < lengths[1] / lengths[0] < 0.95
 
@@ -287,10 +287,20 @@ def test_a_driver_of_skeletons_is_scored_by_action_and_may_have_nothing(tmp_path
     nothing = f.skeletons(*files, lambda *_: None)
     assert nothing == {"wrist": {"wave": None, "all": None, "clap": None}}
     empty = {"subjects": 1, "missing": [], "compared": [], "yardsticks": [], "falls": {}, "skeletons": nothing,
-             "apart": [], "without": [], "classified": {"within": [], "transfer": []}}  # fmt: skip
+             "naive": {}, "apart": [], "without": [], "classified": {"within": [], "transfer": []}}  # fmt: skip
     _, rows = next(iter(f.tables(empty).values()))
-    assert rows[0] == ["wrist", "all", *["not available"] * 4]
+    assert rows[0] == ["wrist", "all", *["not available"] * 8]
     assert "Skeletons, wrist: not available." in f.notes(empty)
+
+
+@pytest.mark.parametrize("placement", ["wrist", "thigh"])
+def test_differences_of_a_parabola_are_its_acceleration_and_gravity(placement: str) -> None:
+    t = np.arange(100) / 50
+    frames = np.zeros((100, 20, 3))
+    frames[:, :, 0], frames[:, :, 1] = 1.5 * t[:, None] ** 2, -0.5 * t[:, None] ** 2
+    force, rate = f.by_differences(frames, placement, 100, 50.0)
+    np.testing.assert_allclose(force, np.array([[3.0], [9.80665 - 1.0], [0.0]]) * np.ones(100), atol=1e-6)
+    assert np.isnan(rate).all()
 
 
 def test_without_recordings_the_report_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
