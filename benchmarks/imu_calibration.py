@@ -58,13 +58,13 @@ SPREADS = (
     "size_cycle", "lively_person", "posture_person_deg", "seconds",
 )  # fmt: skip
 BOUNDS = {
-    "quick_s": (0.03, 0.3), "cycle_hz": (0.2, 3.0), "quick.hip_flexion": (0.02, 0.7), "quick.knee_flexion": (0.02, 0.9),
-    "impacts.seconds": (0.005, 0.05), "impacts.passes": (0.45, 0.95), "impacts.up": (0.5, 120.0),
-    "impacts.at": (0.01, 0.2), "spread.shape_person": (0.02, 0.35), "spread.rate_cycle": (0.008, 0.05),
-    "spread.size_cycle": (0.02, 0.12),
+    "quick_s": (0.06, 0.3), "quick_deg": (0.005, 0.3), "tremor_deg": (0.0, 1.0), "cycle_hz": (0.2, 3.0),
+    "quick.hip_flexion": (0.01, 0.06), "quick.knee_flexion": (0.01, 0.08), "impacts.seconds": (0.005, 0.05),
+    "impacts.passes": (0.3, 0.95), "impacts.up": (0.5, 90.0), "impacts.at": (0.01, 0.2),
+    "spread.shape_person": (0.02, 0.35), "spread.rate_cycle": (0.008, 0.05), "spread.size_cycle": (0.02, 0.12),
     "spread.rate_person": (0.02, 0.07), "spread.size_person": (0.03, 0.35), "spread.impact_person": (0.05, 0.7),
-    "spread.impact_side": (0.02, 0.35), "spread.impact_cycle": (0.05, 0.6), "spread.lively_person": (0.1, 0.7),
-    "spread.posture_person_deg": (1, 9), "spread.seconds": (0.03, 0.4), "tremor_deg": (0.0, 1.0),
+    "spread.impact_side": (0.02, 0.35), "spread.impact_cycle": (0.05, 0.6), "spread.lively_person": (0.1, 1.2),
+    "spread.posture_person_deg": (1, 9), "spread.seconds": (0.03, 0.4),
 }  # fmt: skip
 """[chosen] Least and greatest of numbers of a table, by where they are in it."""
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

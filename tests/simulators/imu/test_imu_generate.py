@@ -1,7 +1,9 @@
 """Whole IMU recordings: profiles, labels, noise and clock, truth that fits the counts, texts, pictures, bad input."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +11,19 @@ import pytest
 from numpy.testing import assert_allclose
 
 from scenarios.catalogue import available
+from scenarios.digest import leaf
 from scenarios.errors import InputError
 from scenarios.schema import Arrays, check
 from scenarios.spec import load, override, parse
 from simulators.imu import SCHEMA, attrs_of, simulate_arrays
 from simulators.imu.activity import ACTIVITIES, POSTURES, Activity, recipe_of
-from simulators.imu.body import COORDINATES
+from simulators.imu.body import COORDINATES, SEGMENTS
 from simulators.imu.compose import plan_of
 from simulators.imu.labels import GROUPS_43, GROUPS_44, LABELS, code_of, group_of
 from simulators.imu.people import person_of
 from simulators.imu.plot import draw
 from simulators.imu.score import INDEX, coordinates_of
-from simulators.imu.spec import QUANTITIES, ImuSpec
+from simulators.imu.spec import QUANTITIES, VERSION, ImuSpec
 from simulators.imu.texts import channels_of, describe_activity, describe_bout
 from simulators.run import key_of
 
@@ -258,3 +261,53 @@ def test_the_command_makes_a_set_and_a_picture(tmp_path: Path) -> None:
     )
     assert wrong.returncode == 2
     assert "did you mean 'uci_har_like'" in wrong.stderr
+
+
+def test_haste_shortens_moves_in_proportion() -> None:
+    """Of people who stand up and sit down; the same draws otherwise."""
+    seconds = []
+    for haste in (1.0, 2.0):
+        spec = spec_of("hapt_like", "sequence=['sit_to_stand', 'stand_to_sit']", f"people.haste={haste}")
+        key = key_of("imu", "hapt_like", spec, "test", 0)
+        first = plan_of(spec, person_of(spec, key), key).bouts[0]
+        seconds.append(first.end - first.begin)
+    assert seconds[0] == pytest.approx(2 * seconds[1], rel=1e-6)
+
+
+@pytest.mark.parametrize(("label", "sign"), [("falling_left", -1), ("falling_right", 1)])
+@pytest.mark.parametrize("left_handed", [False, True])
+def test_everybody_falls_to_the_side_that_the_label_says(label: str, sign: int, left_handed: bool) -> None:
+    spec = spec_of("unimib_shar_like", f"sequence=['{label}']", "duration_s=30")
+    key = key_of("imu", "unimib_shar_like", spec, "test", 0)
+    plan = plan_of(spec, replace(person_of(spec, key), left_handed=left_handed), key)
+    bout = plan.bouts[0]
+    (c,) = coordinates_of(plan.score, np.array([bout.end - 0.5]))[0, [INDEX["list"]]]
+    assert sign * np.degrees(c) > 45
+
+
+def test_shocks_of_who_limps_are_stronger_on_one_side() -> None:
+    sides = {}
+    for limp in (0.0, 0.3):
+        walk = recipe_of("walking")
+        assert walk is not None
+        even = {"impact_side": 0.0, "impact_cycle": 0.0, "size_cycle": 0.0}
+        table = walk.model_dump(mode="json") | {"spread": even | {"impact_side": limp}}
+        spec = parse(ImuSpec, "own", load("imu", "hapt_like")[1] | {"recipes": {"walking": table}})
+        spec = spec.model_copy(update={"activities": {"walking": 1.0}})
+        key = key_of("imu", "own", spec, "test", 3)
+        shocks = plan_of(spec, person_of(spec, key), key).score.shocks
+        foot = [np.median(np.abs(shocks.up[shocks.segment == SEGMENTS.index(f"foot_{side}")])) for side in "rl"]
+        sides[limp] = foot[0] / foot[1]
+    assert sides[0.0] == pytest.approx(1, abs=0.02)
+    assert abs(sides[0.3] - 1) > 0.05
+
+
+def test_golden_digests() -> None:
+    """A change here means that output changed: raise `simulators.imu.spec.VERSION` and store the new digests."""
+    golden = json.loads((Path(__file__).parent / "golden.json").read_text())
+    found = {}
+    for name in sorted(available("imu")):
+        spec = spec_of(name, "duration_s=30")
+        arrays = simulate_arrays(spec, key_of("imu", name, spec, "test", 0))
+        found[name] = leaf(arrays, check(arrays, SCHEMA)).hex()[:16]
+    assert {"version": VERSION, "leaves": found} == golden
