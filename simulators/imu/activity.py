@@ -22,6 +22,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Range = tuple[float, float]
 MOST_POINTS = 64
+FURTHEST = 360.0
 
 
 def check_coordinate(name: str) -> str:
@@ -117,7 +118,7 @@ class Activity(Part):
     """Posture of POSTURES."""
     posture: dict[str, float] = {}
     """What differs from it."""
-    cycle_hz: NotNegative = 0.0
+    cycle_hz: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Cycles a second of a mean person, of gait: strides; 0: no cycle."""
     speed_m_s: float = 0.0
     """Over ground."""
@@ -176,6 +177,9 @@ class Activity(Part):
             check_coordinate(name)
             if isinstance(points, tuple) and not 3 <= len(points) <= MOST_POINTS:
                 raise ValueError(f"curve '{name}' must have 3 to {MOST_POINTS} points; it has {len(points)}")
+            furthest = max(map(abs, points)) if isinstance(points, tuple) else abs(points)
+            if furthest > FURTHEST:
+                raise ValueError(f"'{name}' must stay within {FURTHEST} degrees, or cm; it reaches {furthest:g}")
         return value
 
     @model_validator(mode="after")
@@ -243,7 +247,9 @@ POSTURES: dict[str, dict[str, float]] = tomllib.loads((_FOLDER / "postures" / "p
 for _posture in POSTURES.values():
     for _coordinate in _posture:
         check_coordinate(_coordinate)
-ACTIVITIES: dict[str, Activity] = {name: parse(Activity, name, table) for name, table in _tables(_FOLDER).items()}
+TABLES = _tables(_FOLDER)
+"""Every activity as it is written, with what it takes over."""
+ACTIVITIES: dict[str, Activity] = {name: parse(Activity, name, table) for name, table in TABLES.items()}
 """Every activity that there is a table of."""
 
 

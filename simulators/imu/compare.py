@@ -35,21 +35,27 @@ def draw(
     folder = data or (Path(root) / "imu" if root else None)
     if folder is None or not (folder / "spsw.npz").is_file():
         raise InputError(
-            f"a real walk must be in spsw.npz of --data or PROVINGGROUND_DATA/imu; there is none in '{folder}'"
+            "a real walk must be in spsw.npz of --data or PROVINGGROUND_DATA/imu; "
+            + (f"there is none in '{folder}'" if folder else "neither is given")
         )
     if out.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"--out must name a .png, .svg or .pdf file; it is '{out}'")
+    if not os.access(out.absolute().parent, os.W_OK):
+        raise InputError(f"--out must be in a folder that can be written to; it is '{out}'")
     _picture({"real (GeoTec, CC BY 4.0)": real(folder / "spsw.npz"), "simulated": simulated(subject)}, out)
     print(f"picture: {out}")
 
 
 def real(path: Path) -> tuple[float, np.ndarray]:
-    """(rate in Hz, (6, n) m/s^2 and rad/s) of the first walk in a file of segments that is long enough."""
+    """(rate in Hz, (6, n) m/s^2 and rad/s) of the middle of the longest walk in a file of segments."""
     with np.load(path, allow_pickle=False) as file:
         walks = (file["activity"] == "walking") & (file["placement"] == PLACEMENT)
-        i = int(np.flatnonzero(walks & (file["length"] >= SECONDS * file["rate_hz"]))[0])
-        rate, first = float(file["rate_hz"][i]), int(file["start"][i])
-        return rate, np.asarray((file["x_int16"][first : first + int(SECONDS * rate)] * file["scale"]).T)
+        i = int(np.where(walks, file["length"], 0).argmax())
+        rate, count = float(file["rate_hz"][i]), int(SECONDS * file["rate_hz"][i])
+        if file["length"][i] < count:
+            raise InputError(f"a real walk must last {SECONDS} s or more; the longest of '{path}' does not")
+        first = int(file["start"][i]) + (int(file["length"][i]) - count) // 2
+        return rate, np.asarray((file["x_int16"][first : first + count] * file["scale"]).T)
 
 
 def simulated(subject: int) -> tuple[float, np.ndarray]:

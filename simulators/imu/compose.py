@@ -13,7 +13,7 @@ import numpy as np
 from simulators.imu.activity import POSTURES, Activity, Move, recipe_of, sides_of, unit_of
 from simulators.imu.body import COORDINATES, LIMB, ROOT, SEGMENTS, Body
 from simulators.imu.kernels.chain import GRAVITY
-from simulators.imu.people import HARMONICS, Manner, Person, manner_of
+from simulators.imu.people import HARMONICS, POSTURE, Manner, Person, manner_of
 from simulators.imu.score import INDEX, NO_SHOCKS, Cycle, Score, Shocks, Spline, Track, shifted, track_of, wave_of
 from simulators.imu.spec import ImuSpec
 from simulators.rng import Key, stream
@@ -241,7 +241,7 @@ def _posture(spec: ImuSpec, activity: Activity, person: Person, manner: Manner, 
     """Where a bout starts: the posture, and the person's, the session's and this bout's deviation from it."""
     bout = np.radians(spec.variation.bout * activity.spread.posture_bout_deg) * rng.standard_normal(COUNT)
     found = posture_of(activity.start, activity.posture, person.body, mirrored(activity, person))
-    return np.asarray(found + manner.posture + np.where(manner.posture == 0, 0.0, bout))
+    return np.asarray(found + manner.posture + np.where(POSTURE == 0, 0.0, bout))
 
 
 def _with_means(posture: np.ndarray, activity: Activity, which: np.ndarray, means: np.ndarray) -> np.ndarray:

@@ -6,15 +6,17 @@ reads 9.81 m/s^2 along up. Signals are in m/s^2, rad/s and uT; lengths in scenar
 """
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from scenarios.catalogue import did_you_mean
+from scenarios.errors import InputError
 from scenarios.schema import Schema, Var
 from scenarios.spec import Part, Spec
-from simulators.imu.activity import ACTIVITIES, Activity, recipe_of
+from simulators.imu.activity import ACTIVITIES, TABLES, Activity, derived, recipe_of
 from simulators.imu.body import SEGMENTS
+from simulators.imu.devices import device_of
 from simulators.imu.labels import GROUPS_43, GROUPS_44, LABELS, PLACEMENTS, SIDES
 
 VERSION = "2"
@@ -34,6 +36,11 @@ MOST_SAMPLES = 2**22
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Factor = Annotated[float, Field(ge=0, le=4)]
+OF_AGE = (10.0, 100.0)
+"""Of people whose bodies and gaits these are."""
+MOST_UT = 100.0
+"""The Earth's field reaches 67 uT."""
 Vector = tuple[float, float, float]
 Range = tuple[float, float]
 Direction = Literal["up", "down", "forward", "backward", "left", "right"]
@@ -44,13 +51,13 @@ OPPOSITE |= {b: a for a, b in OPPOSITE.items()}
 class Wearing(Part):
     """How a device sits: how far it is from its nominal place, and what lies between it and the bone."""
 
-    tilt_deg: NotNegative = 7.0
+    tilt_deg: Annotated[float, Field(ge=0, le=90)] = 7.0
     """Random rotation about every axis of the device, sd over sessions."""
     about_deg: float = 0.0
     """Fixed rotation about the limb's own long axis, away from `axes`."""
-    turn_deg: NotNegative = 0.0
+    turn_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
     """On top, about the same axis, sd over people."""
-    shift_mm: NotNegative = 15.0
+    shift_mm: Annotated[float, Field(ge=0, le=200)] = 15.0
     """Displacement along each axis, sd over sessions."""
     free: bool = False
     """Any orientation is as likely: a phone dropped into a pocket."""
@@ -58,7 +65,7 @@ class Wearing(Part):
     """Of the device's mass on soft tissue, strap or cloth, median over sessions."""
     damping: Annotated[float, Field(ge=0.05, le=2)] = 0.5
     """Share of critical damping."""
-    rattle_deg: NotNegative = 0.5
+    rattle_deg: Annotated[float, Field(ge=0, le=20)] = 0.5
     """Rms of the wobble of a loose device for each m/s^2 rms of what shakes it."""
 
 
@@ -99,6 +106,14 @@ class Unit(Part):
         return value
 
     @model_validator(mode="after")
+    def _has_its_sensors(self) -> Self:
+        try:
+            device_of(self.device, self.measures)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @model_validator(mode="after")
     def _right_handed(self) -> Self:
         if len({min(a, OPPOSITE[a]) for a in self.axes}) < 3 or handedness(self.axes) < 0:
             raise ValueError(f"axes must be three right-handed directions; they are {', '.join(self.axes)}")
@@ -127,24 +142,31 @@ class People(Part):
     """Share."""
     age_years: Range = (19.0, 48.0)
     """Older people move more slowly and more softly."""
-    height_sd_m: NotNegative = 0.065
+    height_sd_m: Annotated[float, Field(ge=0, le=0.15)] = 0.065
     haste: Annotated[float, Field(ge=0.2, le=5)] = 1.0
     """By what factor moves from posture to posture are quicker than the activities' tables have them."""
+
+    @field_validator("age_years")
+    @classmethod
+    def _are_ages(cls, value: Range) -> Range:
+        if not OF_AGE[0] <= value[0] <= value[1] <= OF_AGE[1]:
+            raise ValueError(f"must be two ages from {OF_AGE[0]} to {OF_AGE[1]}, ascending; it is {list(value)}")
+        return value
 
 
 class Variation(Part):
     """How much people, sessions, bouts and cycles differ, as factors of what each activity says."""
 
-    person: NotNegative = 1.0
-    session: NotNegative = 1.0
-    bout: NotNegative = 1.0
-    cycle: NotNegative = 1.0
+    person: Factor = 1.0
+    session: Factor = 1.0
+    bout: Factor = 1.0
+    cycle: Factor = 1.0
 
 
 class Timing(Part):
     """The logger's clock."""
 
-    skew_ppm: NotNegative = 30.0
+    skew_ppm: Annotated[float, Field(ge=0, le=10000)] = 30.0
     """Relative error of the timer, sd."""
     jitter_ms: NotNegative = 0.0
     """A stamp comes late by up to this."""
@@ -158,6 +180,13 @@ class Earth(Part):
     """The Earth's field where the person is, (east, north, up) in uT."""
 
     vector_ut: Vector = (0.5, 19.5, -45.0)
+
+    @field_validator("vector_ut")
+    @classmethod
+    def _is_a_field_on_earth(cls, value: Vector) -> Vector:
+        if math.hypot(*value) > MOST_UT:
+            raise ValueError(f"must be {MOST_UT} uT long at most; it is {list(value)}")
+        return value
 
 
 class ImuSpec(Spec):
@@ -194,8 +223,38 @@ class ImuSpec(Spec):
         """Samples of a recording."""
         return math.floor(self.duration_s * self.rate_hz + 1e-9)
 
+    @field_validator("declared")
+    @classmethod
+    def _are_declared(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = [quantity for quantity in QUANTITIES if quantity not in GENERATED]
+        for name in value:
+            if not any(name == k or name.startswith(k + "_") for k in known):
+                raise ValueError(f"must be {', '.join(known)} or begin so; it is '{name}'{did_you_mean(name, known)}")
+        return value
+
+    @field_validator("recipes", mode="before")
+    @classmethod
+    def _take_over(cls, value: Any) -> Any:
+        """A recipe may be `like` an activity of the tables, too."""
+        if not isinstance(value, dict):
+            return value
+        for name, table in value.items():
+            base = table.get("like") if isinstance(table, dict) else None
+            if base is not None and base not in TABLES:
+                raise ValueError(f"'{name}' must be like an activity; '{base}' is none{did_you_mean(base, TABLES)}")
+        return {n: derived(t, TABLES) if isinstance(t, dict) else t for n, t in value.items()}
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        for name in ("bout_s", "pause_s", "patch_grid_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value[0] <= value[1]:
+                raise ValueError(f"{name} must be two positive numbers in ascending order; it is {list(value)}")
+        for label, recipe in self.recipes.items():
+            if label not in recipe.labels:
+                raise ValueError(
+                    f"recipes.{label} must have '{label}' among its labels; they are {', '.join(recipe.labels)}"
+                )
         if float(f"{self.rate_hz:g}") != self.rate_hz:
             raise ValueError(f"rate_hz must have at most six digits, which name its group; it is {self.rate_hz}")
         if not 16 <= self.samples <= MOST_SAMPLES:

@@ -6,7 +6,7 @@ learn from them which labels a data set has.
 
 from typing import Any
 
-from simulators.imu.activity import recipe_of
+from simulators.imu.activity import Activity, recipe_of
 from simulators.imu.devices import DEVICES
 from simulators.imu.labels import UNLABELLED, coarse_of, group_of
 from simulators.imu.spec import AXES, AXES_OF, UNITS, ImuSpec
@@ -31,13 +31,13 @@ GAIT_GROUPS = frozenset({"walking", "running", "stairs"})
 """Coarse groups whose cycles are strides of two steps."""
 
 
-def describe_activity(label: str) -> str:
-    """What a person does, as a sentence without a full stop.
+def describe_activity(label: str, own: Activity | None = None) -> str:
+    """What a person does, as a sentence without a full stop; `own`: a scenario's own recipe of it.
 
     >>> describe_activity("walking_upstairs")
     'a person is climbing a flight of stairs step by step'
     """
-    recipe = recipe_of(label)
+    recipe = own or recipe_of(label)
     return "a person's activity is unknown" if recipe is None or label == UNLABELLED else f"a person is {recipe.text}"
 
 
@@ -87,7 +87,7 @@ def channels_of(spec: ImuSpec) -> list[str]:
 def attrs_of(spec: ImuSpec) -> dict[str, Any]:
     """What a set says of itself in words: texts of its activities and channels, groups, patches, what is declared."""
     return {
-        "activity_text": {label: describe_activity(label) for label in spec.activities},
+        "activity_text": {label: describe_activity(label, spec.recipes.get(label)) for label in spec.activities},
         "activity_group": {label: group_of(label) for label in spec.activities},
         "channel_text": channels_of(spec),
         "declared": list(spec.declared),

@@ -34,8 +34,8 @@ def test_a_knob_turns_its_number_alone_and_stays_in_bounds(knob: c.Knob, factor:
         elif knob.path[0] == "curves":
             np.testing.assert_allclose(after - after.mean(), factor * (before - before.mean()), atol=0.02)
         else:
-            low, high = c.BOUNDS.get(knob.name, (-np.inf, np.inf))
-            assert after == pytest.approx(min(max(factor * float(before), low), high), rel=6e-3)
+            low, high = c.BOUNDS.get(knob.name, (0.0, np.inf))
+            assert after == pytest.approx(np.sign(before) * np.clip(abs(factor * before), low, high), rel=6e-3)
 
 
 def test_people_made_by_a_table_are_nearest_to_that_table() -> None:
@@ -49,6 +49,17 @@ def test_people_made_by_a_table_are_nearest_to_that_table() -> None:
     off = [np.abs(c.deviations(c.people_of(table, wanted, 8), wanted)).sum() for table in (WALK, larger)]
     assert off[0] < 1
     assert off[1] > 2 * off[0] + 1
+
+
+def test_a_place_for_the_table_is_looked_at_before_the_work(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scenarios.cli import run
+
+    (tmp_path / "imu").mkdir()
+    monkeypatch.setenv("PROVINGGROUND_DATA", str(tmp_path))
+    assert run(c.app, "calibrate", ["walking", "--out", str(tmp_path / "nowhere" / "x.toml")]) == 2
+    assert "--out must be in a folder that can be written to" in capfd.readouterr().err
 
 
 def test_an_activity_that_no_real_set_has_is_refused(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_another_seed_split_or_index_gives_another_digest(name: str, index: int)
     assert own != leaf_of(name, "test", index + 1)
 
 
-@pytest.mark.parametrize("name", ["scene", "hand"])  # streams of drift have no tree
+@pytest.mark.parametrize("name", ["scene", "hand", "imu"])  # streams of drift have no tree
 def test_every_variable_has_units_and_a_meaning_in_the_tree(name: str) -> None:
     module = module_of(name)
     spec = spec_of(name)
