@@ -3,7 +3,6 @@
 Heavy modules are imported where they are used, so that --help and --list answer at once.
 """
 
-import os
 import re
 import shlex
 import sys
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scenarios.catalogue import available, load, override, purpose
-from scenarios.cli import run
+from scenarios.cli import check_target, run
 from scenarios.errors import InputError
 
 if TYPE_CHECKING:
@@ -198,8 +197,8 @@ def _splits(recordings: str, only: str | None) -> tuple[dict[str, int], dict[str
 def _check_picture(preview: Path | None) -> None:
     if preview and preview.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"--preview must name a .png, .svg or .pdf file; it is '{preview}'")
-    if preview and not os.access(preview.absolute().parent, os.W_OK):
-        raise InputError(f"--preview must lie in a folder that is there and can be written; '{preview.parent}' can not")
+    if preview:
+        check_target("--preview", preview)
 
 
 def _estimate(domain: str, name: str, spec: "Spec", header: "Header", target: Path) -> None:

@@ -38,6 +38,10 @@ REFUSED = [
     ("--scenario tiny --set pairs.noise_counts=[1,9000]", "pairs.noise_counts must be at most 1/56 of the modulus"),
     ("tiny", "a word must belong to an option; 'tiny' is left over"),
     ("--preview picture.png", "--preview needs --scenario NAME, --recorded LOG or a set"),
+    (
+        "--scenario tiny --preview /proc/p.png",
+        "--preview must lie in a folder that is there and can be written; '/proc'",
+    ),
     ("--scenario tiny --preview no/picture.png", "--preview must lie in a folder that is there and can be written"),
     ("--recorded no.mf4 --dbc no.dbc --name ../../no", "--name must be of letters, digits, '.', '_' and '-'"),
     ("--set pairs.count=2", "they need --scenario NAME"),
