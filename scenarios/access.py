@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import available, did_you_mean
 from scenarios.errors import InputError
 from scenarios.layout import ENDING, Header, Layout, folder, shapes_of
 from scenarios.schema import Arrays, Schema, rate_group
@@ -58,8 +58,20 @@ def find_set(name_or_path: str | Path, root: Path | str | None = None) -> Path:
         return versions[-1]
     if Path(name_or_path).is_dir():
         raise InputError(f"a set must have a manifest.json; '{name_or_path}' has none")
-    known = {n.rpartition("/")[0] for n in sets} | set(sets)
-    raise InputError(f"set '{name}' not found in '{sets_root(root)}'{did_you_mean(name, known) if known else ''}")
+    if own := [n for n in sets if n.rpartition("/")[0] == name or n.startswith(f"{name}+")]:
+        raise InputError(
+            f"set '{name}' must be named in full, since it was made only with settings of its own; in "
+            f"'{sets_root(root)}' there {'is' if len(own) == 1 else 'are'} {', '.join(own)}"
+        )
+    raise InputError(f"set '{name}' not found in '{sets_root(root)}'{_instead(name, sets)}")
+
+
+def _instead(name: str, sets: Mapping[str, Path]) -> str:
+    """What there is instead of a set that is not: nothing of a scenario that was never made, else the nearest name."""
+    domain, _, scenario = name.partition("/")
+    if scenario in available(domain):
+        return f"; none was made of that scenario: python -m simulators.{domain} --scenario {scenario}"
+    return did_you_mean(name, {n.rpartition("/")[0] for n in sets} | set(sets)) if sets else "; no set is there"
 
 
 def open_set(name_or_path: str | Path, split: str, root: Path | str | None = None) -> "DataTree":

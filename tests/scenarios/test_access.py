@@ -38,6 +38,20 @@ def test_sets_are_found_by_name_newest_version_first(root):
         find_set(root / "toy")
 
 
+def test_sets_with_settings_of_their_own_are_listed_where_no_other_is(tmp_path):
+    with pytest.raises(InputError, match=r"set 'toy/plain' not found in .*; no set is there"):
+        find_set("toy/plain", tmp_path)
+    write(tmp_path, toy_header(suffix="+0123456789ab"))
+    write(tmp_path, toy_header(suffix="+ba9876543210"))
+    for name in ("toy/plain", "toy/plain/1-1"):
+        with pytest.raises(InputError, match=r"there are toy/plain/1-1\+0123456789ab, toy/plain/1-1\+ba9876543210$"):
+            find_set(name, tmp_path)
+    with pytest.raises(InputError, match=f"set '{name}' must be named in full"):
+        next(scenarios.recordings(name, "test", tmp_path))
+    with pytest.raises(InputError, match=r"none was made of that scenario: python -m simulators.imu --scenario tiny$"):
+        find_set("imu/tiny", tmp_path)
+
+
 def test_open_set_is_a_lazy_tree_whose_selected_recording_is_the_recording():
     tree = scenarios.open_set("toy/plain", "test")
     assert tree["inputs/r200/words"].dtype == np.uint16
