@@ -41,7 +41,9 @@ def _command(domain: str) -> Callable[..., None]:
     def command(
         places: Annotated[
             list[Path] | None,
-            typer.Argument(help="More logs after --recorded; or, for --preview, a set.", show_default=False),
+            typer.Argument(
+                help="More logs after --recorded; or, for --preview, a set's path or name.", show_default=False
+            ),
         ] = None,
         scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a .toml file.")] = None,
         set_: Annotated[
@@ -90,7 +92,9 @@ def _command(domain: str) -> Callable[..., None]:
         elif recorded:
             _import(domain, [recorded, *(places or [])], dbc, name, bus, layout, out, preview)
         elif scenario is None and preview and places:
-            _draw_stored(domain, places[0], only, preview)
+            from scenarios.access import find_set
+
+            _draw_stored(domain, find_set(places[0], out), only, preview)
         elif scenario is None:
             _introduce(domain)
         else:
@@ -292,6 +296,8 @@ def _draw_stored(domain: str, path: Path, only: str | None, preview: Path) -> No
     from scenarios.store import Reader
 
     reader = Reader(path)
+    if (own := reader.layout.header.simulator) != domain:
+        raise InputError(f"the set must be of the {domain} simulator; '{path}' is of {own}")
     split = next(iter(reader.layout.header.splits))
     split, _, index = (only or f"{split}/{reader.layout.header.first.get(split, 0)}").partition("/")
     if not index.isdecimal():
