@@ -271,6 +271,8 @@ def _columns(path: Path, told: dict[str, Any]) -> Columns:
             raise InputError(f"recording '{path}' must have a column '{name}'{did_you_mean(name, list(columns))}")
     if len({len(columns[name]) for name in wanted}) > 1:
         raise InputError(f"columns of recording '{path}' must have equal lengths; they have not")
+    if not len(columns[wanted[0]]):
+        raise InputError(f"recording '{path}' must have a row for each sample; it has none below the columns' names")
     return {name: columns[name] for name in wanted}
 
 

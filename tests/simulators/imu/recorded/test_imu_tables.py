@@ -393,6 +393,18 @@ def test_a_description_of_another_kind_is_refused_on_the_command_line(
     assert not (tmp_path / "sets").exists()
 
 
+@pytest.mark.parametrize("more", ["", 'subject_column = "who"\n'])
+def test_a_table_without_rows_is_refused_in_one_line(
+    more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, FILE.replace("[channels]", more + "[channels]"))
+    path.write_text("ax,ay,az,t,who\n")
+    assert main("imu", ["--recorded", str(path), "--out", str(tmp_path / "sets")]) == 2
+    told = capsys.readouterr().err
+    assert told == f"error: recording '{path}' must have a row for each sample; it has none below the columns' names\n"
+    assert not (tmp_path / "sets").exists()
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 none", b"\x93NUMPY", b"ax,ay,az,t\n"])
 def test_a_file_that_is_no_npz_is_refused_in_one_line(data: bytes, tmp_path: Path) -> None:
     path = written(tmp_path).with_suffix(".npz")
