@@ -19,7 +19,7 @@ from typing import Annotated, NamedTuple, NoReturn
 import numpy as np
 import typer
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import did_you_mean, nearest
 from scenarios.cli import run
 from scenarios.errors import InputError
 from simulators.imu.body import SITES, Body, site_of
@@ -290,7 +290,7 @@ def convert(
 ) -> None:
     """Write the readings."""
     if side not in SIDES:
-        raise InputError(f"--side must be one of {', '.join(SIDES)}; it is '{side}'{did_you_mean(side, SIDES)}")
+        raise InputError(f"--side must be one of {', '.join(SIDES)}; it is '{side}'{nearest(side, SIDES)}")
     if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
         raise InputError(f"--rate-hz must be {RATES_HZ[0]:g} to {RATES_HZ[1]:g}; it is {rate_hz:g}")
     if not out.parent.is_dir() or out.is_dir():

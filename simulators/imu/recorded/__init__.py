@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import nearest
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
 from simulators.imu.recorded import (
@@ -151,9 +151,7 @@ def scan(paths: Sequence[Path], *, name: str | None = None, layout: str | None =
 def _layout_of(path: Path, layout: str | None) -> tuple[str, Path]:
     """The name of the layout of a path, and the path or the one folder in it that is laid out so."""
     if layout is not None and layout not in LAYOUTS:
-        raise InputError(
-            f"--layout must be one of {', '.join(LAYOUTS)}; it is '{layout}'{did_you_mean(layout, LAYOUTS)}"
-        )
+        raise InputError(f"--layout must be one of {', '.join(LAYOUTS)}; it is '{layout}'{nearest(layout, LAYOUTS)}")
     if path.suffix == ".zip":
         raise InputError(f"'{path}' must be unpacked first; it is a zip file")
     tried = LAYOUTS if layout is None else {layout: LAYOUTS[layout]}
