@@ -47,6 +47,8 @@ class Layout:
     """Whether a path is one; opens nothing large."""
     read: Callable[[Path], list[Reader]]
     """Readers of its recordings."""
+    conventions: str = ""
+    """What a set of it says of units and labels, where that is not the text of the module that reads it."""
 
 
 LAYOUTS = {
@@ -86,8 +88,19 @@ LAYOUTS = {
     "kuhar": Layout(text="KU-HAR: a phone in a bag at the waist", detect=kuhar.detect, read=kuhar.read),
     "realworld": Layout(text="RealWorld: phones at seven places", detect=realworld.detect, read=realworld.read),
     "mobiact": Layout(text="MobiAct: a phone loose in the pocket", detect=mobiact.detect, read=mobiact.read),
-    "segments": Layout(text="an .npz file of labelled segments", detect=generic.is_segments, read=generic.segments),
-    "table": Layout(text="a CSV or .npz file with a description", detect=generic.is_table, read=generic.table),
+    "segments": Layout(
+        text="an .npz file of labelled segments",
+        detect=generic.is_segments,
+        read=generic.segments,
+        conventions="Counts are those of the file; times are even, at each segment's own rate.",
+    ),
+    "table": Layout(
+        text="a CSV or .npz file with a description",
+        detect=generic.is_table,
+        read=generic.table,
+        conventions="Columns, units, places and labels are as the description beside the file says, turned into m/s^2, "
+        "rad/s and uT; axes are those of the file, and an empty cell is a sample that is not valid.",
+    ),
 }
 """Layouts by name, in the order in which they are tried. Where an archive is from, its module says."""
 TERMS = {
@@ -133,7 +146,8 @@ def scan(paths: Sequence[Path], *, name: str | None = None, layout: str | None =
         entries.append({"name": path.name, "sha256": _digest(place), "recordings": len(own)})
         archives[kind] = {
             "text": LAYOUTS[kind].text,
-            "conventions": " ".join((sys.modules[LAYOUTS[kind].read.__module__].__doc__ or "").split()),
+            "conventions": LAYOUTS[kind].conventions
+            or " ".join((sys.modules[LAYOUTS[kind].read.__module__].__doc__ or "").split()),
             "terms": TERMS.get(kind, "as its source says"),
         }
     if not readers:
