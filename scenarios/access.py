@@ -61,8 +61,8 @@ def find_set(name_or_path: str | Path, root: Path | str | None = None) -> Path:
         raise InputError(f"a set must have a manifest.json; '{name_or_path}' has none")
     if own := [n for n in sets if n.rpartition("/")[0] == name or n.startswith(f"{name}+")]:
         raise InputError(
-            f"set '{name}' must be named in full, since it was made only with settings of its own; in "
-            f"'{sets_root(root)}' there {'is' if len(own) == 1 else 'are'} {', '.join(own)}"
+            f"set '{name}' must be named in full, since it was made only with other settings or counts than the "
+            f"scenario's; in '{sets_root(root)}' there {'is' if len(own) == 1 else 'are'} {', '.join(own)}"
         )
     raise InputError(f"set '{name}' not found in '{sets_root(root)}'{_instead(name, sets)}")
 
