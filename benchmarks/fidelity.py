@@ -6,8 +6,10 @@
 
 Real recordings of buses are found in the folder that `--data` or `PROVINGGROUND_DATA` names (its subfolder `scene/`);
 published statistics of a real recording of a hand in the file that `--reference` names, or there as
-`hand/combo_stats.json`. Where neither is given, the levels of the hand's field alone are held against FEM. The report
-of the hand is kept as `docs/fidelity-hand.md` of the clone, or as `--out`.
+`hand/combo_stats.json`. Where neither is given, the levels of the hand's field alone are held against FEM. Those of
+worn sensors lie in the folder `--data`, or there in `imu/`. The reports of hand and imu are stored as
+`docs/fidelity-hand.md` and `docs/fidelity-imu.md` of the clone, or as `--out`; one that lacks recordings is stored only
+as `--out`.
 """
 
 import json
@@ -22,6 +24,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from scenarios.cli import check_target
 from scenarios.errors import InputError
 
 PRESETS = ("modbus_like", "carbus_like", "overflow_heavy")
@@ -37,7 +40,7 @@ NAMED = 5
 BY = {"group": "recording", "device": "device"}
 """What is never split between training and test, in words."""
 DOCS = Path(__file__).parent.parent / "docs"
-"""Where the hand's report goes; into the working folder where there is no clone."""
+"""Where whole reports of hand and imu go; into the working folder where there is no clone."""
 WIDTH = 170
 """Columns of the tables where the output is no terminal."""
 
@@ -81,13 +84,12 @@ def hand(
 
     with _told(debug):
         _check_out(out)
-        out = out or (DOCS if DOCS.is_dir() else Path()) / "fidelity-hand.md"
         report = hand_report(reference, recordings, _say)
         notes = f.notes(report)
         _show(f.tables(report, private=True))
         print("\n".join(notes))
-        _write(out, report, f"hand --recordings {recordings}", f.tables(report, private=False), notes)
-        print(f"The report is in {out}.")
+        missing = [] if report["compared"] is not None else ["statistics of a real recording"]
+        _keep(out, missing, report, f"hand --recordings {recordings}", f.tables(report, private=False), notes)
 
 
 @app.command()
@@ -102,10 +104,11 @@ def imu(
     """Body-worn sensors beside real recordings: statistics by activity and place, spreads, falls, classifiers."""
     with _told(debug):
         _check_out(out)
+        if data is not None and not data.is_dir():
+            raise InputError(f"--data must be a folder of real recordings; '{data}' is none")
         try:
             from benchmarks import fidelity_imu as f
 
-            out = out or (DOCS if DOCS.is_dir() else Path()) / "fidelity-imu.md"
             root = os.environ.get("PROVINGGROUND_DATA")
             report = f.report_of(data or (Path(root) / "imu" if root else None), subjects, _say)
         except ModuleNotFoundError as error:
@@ -113,8 +116,8 @@ def imu(
         notes = f.notes(report)
         _show(f.tables(report))
         print("\n".join(notes))
-        _write(out, report, f"imu --subjects {subjects}", f.tables(report), notes)
-        print(f"The report is in {out}.")
+        missing = [f"{name}.npz" for name in report["missing"]]
+        _keep(out, missing, report, f"imu --subjects {subjects}", f.tables(report), notes)
 
 
 @contextmanager
@@ -132,6 +135,8 @@ def _told(debug: bool) -> Iterator[None]:
 def _check_out(out: Path | None) -> None:
     if out is not None and out.suffix not in (".json", ".md"):
         raise InputError(f"--out must end in .json or .md; it is '{out}'")
+    if out is not None:
+        check_target("--out", out)
 
 
 def hand_report(
@@ -330,6 +335,23 @@ def _show(tables: dict[str, tuple[list[str], list[list[str]]]]) -> None:
         for line in lines:
             table.add_row(*line)
         console.print(table)
+
+
+def _keep(
+    out: Path | None,
+    missing: Sequence[str],
+    report: dict[str, Any],
+    command: str,
+    tables: dict[str, tuple[list[str], list[list[str]]]],
+    notes: Sequence[str],
+) -> None:
+    """Store the report as `out`, or a whole one in DOCS, and say where."""
+    kept = out or (DOCS if DOCS.is_dir() else Path()) / f"fidelity-{command.partition(' ')[0]}.md"
+    if missing and out is None:
+        print(f"not stored: {', '.join(missing)} missing, and {kept} is for whole reports; --out names a file")
+        return
+    _write(kept, report, command, tables, notes)
+    print(f"The report is in {kept}.")
 
 
 def _write(

@@ -63,7 +63,7 @@ def show(
     try:
         path = find_set(name, root)
     except InputError as error:
-        if "not found" in str(error) and "did you mean" not in str(error):
+        if scenario is None and "not found" in str(error) and "did you mean" not in str(error):
             raise InputError(f"no scenario and no set is called '{name}'"
                              f"{catalogue.did_you_mean(name, [*files, *short])}") from error  # fmt: skip
         raise

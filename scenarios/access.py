@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import available, did_you_mean
 from scenarios.errors import InputError
 from scenarios.layout import ENDING, Header, Layout, folder, shapes_of
 from scenarios.schema import Arrays, Schema, rate_group
@@ -24,6 +24,7 @@ NODE_TYPES = ("plain", "msb", "lsb", "bits")
 SENSOR_TYPES = {"plain": "1word", "msb": "2word", "lsb": "2word", "bits": "complex_bits"}
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")
 FORMATS = ("u32", "i32", "float32", "gray")
+OF_CHANNEL = ("lsb", "quantity", "axis", "sensor", "placement", "side")
 HALVES = {"overflow": "truth/pair_lsb", "torn": "truth/pair_msb"}  # whose samples an event of a pair counts
 
 
@@ -58,8 +59,20 @@ def find_set(name_or_path: str | Path, root: Path | str | None = None) -> Path:
         return versions[-1]
     if Path(name_or_path).is_dir():
         raise InputError(f"a set must have a manifest.json; '{name_or_path}' has none")
-    known = {n.rpartition("/")[0] for n in sets} | set(sets)
-    raise InputError(f"set '{name}' not found in '{sets_root(root)}'{did_you_mean(name, known) if known else ''}")
+    if own := [n for n in sets if n.rpartition("/")[0] == name or n.startswith(f"{name}+")]:
+        raise InputError(
+            f"set '{name}' must be named in full, since it was made only with other settings or counts than the "
+            f"scenario's; in '{sets_root(root)}' there {'is' if len(own) == 1 else 'are'} {', '.join(own)}"
+        )
+    raise InputError(f"set '{name}' not found in '{sets_root(root)}'{_instead(name, sets)}")
+
+
+def _instead(name: str, sets: Mapping[str, Path]) -> str:
+    """What there is instead of a set that is not: nothing of a scenario that was never made, else the nearest name."""
+    domain, _, scenario = name.partition("/")
+    if scenario in available(domain):
+        return f"; none was made of that scenario: python -m simulators.{domain} --scenario {scenario}"
+    return did_you_mean(name, {n.rpartition("/")[0] for n in sets} | set(sets)) if sets else "; no set is there"
 
 
 def open_set(name_or_path: str | Path, split: str, root: Path | str | None = None) -> "DataTree":
@@ -164,31 +177,43 @@ def cut(arrays: Arrays, start_s: float, seconds: float) -> Arrays:
 
 
 def sensors(recording: "Mapping[str, np.ndarray] | DataTree", truth: bool = False) -> Iterator[dict[str, Any]]:
-    """The sensors of a scene in channel order: `{id, raw_rate, raw_array, meta, time_start}`.
+    """The sensors of a recording in channel order: `{id, raw_rate, raw_array, meta, time_start}`.
 
     `recording` is a recording's arrays, or a split's tree with one recording selected (`tree.isel(recording=7)`).
-    `raw_rate` is in Hz, `raw_array` the words that came (uint16), `time_start` the arrival of the first one in s.
-    `meta` has `valid` and `arrival_ns` where the recording has them. With `truth` it also tells `type` (1word, 2word,
-    complex_bits) and `node_type`, for bits `bit_start` (first bit of each field), and for halves `role`, `pair`
-    (channel of the other half), `order` and `format`.
+    `raw_rate` is in Hz, `raw_array` what came: words (uint16) or counts (int32), `time_start` the time of the first
+    one in s. `meta` has `valid`, `clipped`, `arrival_ns` and `tick_ns` where the recording has them, and of counts
+    `lsb` (the unit's value of one), `quantity`, `axis`, `sensor`, `placement` and `side`.
+
+    With `truth` it also tells, of words, `type` (1word, 2word, complex_bits) and `node_type`, for bits `bit_start`
+    (first bit of each field), and for halves `role`, `pair` (channel of the other half), `order` and `format`; of
+    counts the `activity`, or the `state` of each finger, at each sample. Quantities, axes, places and labels are codes,
+    as they are stored: what each means, `flag_meanings` of the set's variable says. Raises InputError for a recording
+    with neither words nor counts.
     """
     arrays: Mapping[str, Any] = arrays_of(recording) if hasattr(recording, "subtree") else recording
+    measured = _groups(arrays)
+    if not measured:
+        raise InputError("sensors must have words or counts; this recording has neither: take its arrays by their name")
     found = []
-    for group in (g for g, name in _groups(arrays).items() if name == "words"):
+    for group, name in measured.items():
         base = f"inputs/{group}"
         for row, channel in enumerate(arrays[f"{base}/channel_id"].tolist()):
             count = int(arrays[f"{base}/n_samples"][row])
             meta = {
                 key: arrays[f"{base}/{key}"][row, :count]
-                for key in ("valid", "arrival_ns")
+                for key in ("valid", "clipped", "arrival_ns")
                 if f"{base}/{key}" in arrays
             }
-            if truth:
+            if name == "counts":
+                meta |= {key: arrays[f"{base}/{key}"][row].item() for key in OF_CHANNEL if f"{base}/{key}" in arrays}
+                times = [f"{base}/tick_ns", *(f"truth/{group}/{key}" for key in ("activity", "state") if truth)]
+                meta |= {key.rpartition("/")[2]: arrays[key][..., :count] for key in times if key in arrays}
+            elif truth:
                 meta |= _truth_of(arrays, channel)
             found.append({
                 "id": channel,
                 "raw_rate": _rate(group),
-                "raw_array": arrays[f"{base}/words"][row, :count],
+                "raw_array": arrays[f"{base}/{name}"][row, :count],
                 "meta": meta,
                 "time_start": int(arrays[f"{base}/start_ns"][row]) * 1e-9,
             })  # fmt: skip

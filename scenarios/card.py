@@ -18,6 +18,8 @@ from scenarios.layout import ENDING, FORMAT, Header
 
 PACKAGES = ("provingground", "numpy", "numba", "scipy", "zarr", "numcodecs", "crc32c", "xarray", "pydantic")
 SEAL = "manifest_sha256"
+MOST_LOGS = 8
+"""Of more files than these, a card names only the first."""
 Files = Mapping[str, tuple[str, int]]
 
 
@@ -72,17 +74,23 @@ def card(content: Mapping[str, Any], header: Header) -> str:
     dims = {v.name: ", ".join(v.dims if v.table else ("recording", *v.dims)) for v in header.variables}
     rows = "\n".join(f"| `{v.name}` | {dims[v.name]} | {v.dtype} | {v.units} | {v.meaning} |" for v in header.variables)
     splits = ", ".join(f"{name} {v['count']}" for name, v in content["splits"].items())
-    purpose = content["spec"].get("purpose", "") if isinstance(content["spec"], dict) else ""
+    own = [header.card.strip()] if header.card.strip() else []
+    if any(v.flag_meanings for v in header.variables):
+        own.append(
+            "- Codes: an array of labels or kinds has the attribute `flag_meanings`, names of 0, 1, ... in turn."
+        )
+    if texts := [name for name in header.attrs if name.endswith("_text")]:
+        own.append(f"- Texts: {' and '.join(f'`{name}`' for name in texts)}, attributes of each split's `truth` group.")
+    facts = "\n".join([f"- Licence: {header.licence}", *own])
     return f"""# {header.simulator}/{header.scenario}
 
-{purpose}
+{_purpose(content)}
 
 - Identity: `{content["identity"]}` (scenario version - simulator version)
 - Digest: `{content["digest"]}` (logical: the integers of every recording; `python -m scenarios verify` recomputes it)
 - Recordings: {splits}; {size / 1e6:.1f} MB on disk
 - Made by: `{header.command}`
-- Licence: {header.licence}
-{header.card.strip()}
+{facts}
 
 ## How to read it
 Plain zarr v3, readable without our code:
@@ -109,6 +117,15 @@ A table's rows lie end to end; those of recording i are rows `<table>_row_offset
 """
 
 
+def _purpose(content: Mapping[str, Any]) -> str:
+    """What a set is for, in a line; of imported recordings, what they were imported from."""
+    spec = content["spec"] if isinstance(content["spec"], dict) else {}
+    logs = [log["name"] for log in spec.get("logs", []) if isinstance(log, dict) and "name" in log]
+    several = f" and {len(logs) - MOST_LOGS} more" if len(logs) > MOST_LOGS else ""
+    imported = f"Real recordings, imported from {', '.join(logs[:MOST_LOGS])}{several}." if logs else ""
+    return str(spec.get("purpose") or imported or content["identity"])
+
+
 def croissant(content: Mapping[str, Any]) -> str:
     """croissant.json of a set (Croissant 1.0: a FileSet of zarr files, since it has no zarr encoding yet)."""
     context = {
@@ -118,14 +135,13 @@ def croissant(content: Mapping[str, Any]) -> str:
         "recordSet": "cr:recordSet", "field": "cr:field", "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
         "source": "cr:source", "extract": "cr:extract",
     }  # fmt: skip
-    spec = content["spec"] if isinstance(content["spec"], dict) else {}
     return json.dumps(
         {
             "@context": context,
             "@type": "sc:Dataset",
             "conformsTo": "http://mlcommons.org/croissant/1.0",
             "name": content["identity"].replace("/", "-"),
-            "description": spec.get("purpose") or content["identity"],
+            "description": _purpose(content),
             "license": content["licence"],
             "version": f"{content['scenario_version']}.{content['simulator_version']}.0",
             "datePublished": content["created"],

@@ -15,6 +15,8 @@ from scenarios.errors import InputError
 
 HOME = Path(__file__).parent
 Table = dict[str, Any]
+MOST_NAMED = 40
+"""Of more names than these, a message lists only a few."""
 
 
 def available(domain: str) -> dict[str, Path]:
@@ -35,6 +37,8 @@ def load(domain: str, name_or_file: str | Path) -> tuple[str, Table]:
     text = str(name_or_file)
     if text.endswith(".toml"):
         path = Path(text)
+        if path.is_dir():
+            raise InputError(f"a scenario must be a file; '{text}' is a folder")
         if not path.is_file():
             raise InputError(f"scenario file must exist; '{text}' does not")
         return path.stem, _read(path)
@@ -64,11 +68,23 @@ def override(table: Table, settings: Iterable[str]) -> Table:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a "not found" message: the nearest known name, or all of them if none is near."""
+    """The end of a "not found" message: the nearest known name, or if none is near all of them, of many a few."""
     names = sorted(set(known))
-    if near := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
-        return f"; did you mean '{near[0]}'?"
+    if near := nearest(name, names):
+        return near
+    if len(names) > MOST_NAMED:
+        return f"; there are {len(names)}, such as {', '.join(difflib.get_close_matches(name, names, n=3, cutoff=0))}"
     return f"; there are {', '.join(names)}" if names else "; there is none"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a message that lists what is known: the nearest of it, or nothing if none is near.
+
+    >>> nearest("wais", ("waist", "hip")), nearest("foot", ("waist", "hip"))
+    ("; did you mean 'waist'?", '')
+    """
+    near = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _read(path: Path) -> Table:

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -37,6 +39,24 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status if isinstance(status, int) else 0
+
+
+def check_target(option: str, file: Path) -> None:
+    """Refuse a file that could not be written later, before long work. Raises InputError that names the option.
+
+    Permissions alone do not tell: some file systems take no files from anyone, so one is tried that has no name.
+    """
+    if file.is_dir() or (file.exists() and not os.access(file, os.W_OK)):
+        raise InputError(
+            f"{option} must be a file that can be written; '{file}' {'is a folder' if file.is_dir() else 'can not'}"
+        )
+    try:
+        with tempfile.TemporaryFile(dir=file.absolute().parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{option} must lie in a folder that is there and can be written; '{file.parent}' can not"
+        ) from error
 
 
 def progress_bar() -> tuple[Any, Callable[[str, int, int], None]]:

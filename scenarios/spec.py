@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 import pydantic
 
@@ -79,10 +79,13 @@ def _explain(model: type[pydantic.BaseModel], error: Any) -> str:
     where, kind, came, context = ".".join(map(str, place)), error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
         owner = _model_at(model, place[:-1])
-        known = list(owner.model_fields) if owner else []
-        return f"unknown key '{where}'{did_you_mean(str(place[-1]), known)}"
+        return f"unknown key '{where}'{did_you_mean(str(place[-1]), owner.model_fields) if owner else ''}"
     if kind == "missing":
         return f"{where} must be given; it is absent"
+    if kind in ("too_short", "too_long"):
+        word, name = ("least", "min_length") if kind == "too_short" else ("most", "max_length")
+        entries = "entry" if context[name] == 1 else "entries"
+        return f"{where} must have at {word} {context[name]} {entries}; it has {len(came)}"
     if kind == "value_error":
         text = " ".join(str(context.get("error", error["msg"])).split())
         return f"{where}: {text}" if where else text
@@ -111,12 +114,24 @@ def _model_at(model: type[pydantic.BaseModel], place: list[Any]) -> type[pydanti
     for part in place:
         if isinstance(part, int):
             continue
+        if (values := _values_of(annotation)) is not None:
+            annotation = values
+            continue
         owner = _models_in(annotation)
         field = owner.model_fields.get(part) if owner else None
         if field is None:
             return None
         annotation = field.annotation
     return _models_in(annotation)
+
+
+def _values_of(annotation: Any) -> Any:
+    """What the values of a table of any keys are, as Clock in `dict[str, Clock]`; None for another annotation."""
+    if isinstance(get_origin(annotation), type) and issubclass(get_origin(annotation), Mapping):
+        return get_args(annotation)[1]
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return next((found for a in get_args(annotation) if (found := _values_of(a)) is not None), None)
+    return None
 
 
 def _models_in(annotation: Any) -> type[pydantic.BaseModel] | None:

@@ -3,7 +3,6 @@
 Heavy modules are imported where they are used, so that --help and --list answer at once.
 """
 
-import os
 import re
 import shlex
 import sys
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scenarios.catalogue import available, load, override, purpose
-from scenarios.cli import run
+from scenarios.cli import check_target, run
 from scenarios.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +41,9 @@ def _command(domain: str) -> Callable[..., None]:
     def command(
         places: Annotated[
             list[Path] | None,
-            typer.Argument(help="More logs after --recorded; or, for --preview, a set.", show_default=False),
+            typer.Argument(
+                help="More logs after --recorded; or, for --preview, a set's path or name.", show_default=False
+            ),
         ] = None,
         scenario: Annotated[str | None, typer.Option(help="A scenario's name, or a .toml file.")] = None,
         set_: Annotated[
@@ -91,7 +92,9 @@ def _command(domain: str) -> Callable[..., None]:
         elif recorded:
             _import(domain, [recorded, *(places or [])], dbc, name, bus, layout, out, preview)
         elif scenario is None and preview and places:
-            _draw_stored(domain, places[0], only, preview)
+            from scenarios.access import find_set
+
+            _draw_stored(domain, find_set(places[0], out), only, preview)
         elif scenario is None:
             _introduce(domain)
         else:
@@ -198,8 +201,8 @@ def _splits(recordings: str, only: str | None) -> tuple[dict[str, int], dict[str
 def _check_picture(preview: Path | None) -> None:
     if preview and preview.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"--preview must name a .png, .svg or .pdf file; it is '{preview}'")
-    if preview and not os.access(preview.absolute().parent, os.W_OK):
-        raise InputError(f"--preview must lie in a folder that is there and can be written; '{preview.parent}' can not")
+    if preview:
+        check_target("--preview", preview)
 
 
 def _estimate(domain: str, name: str, spec: "Spec", header: "Header", target: Path) -> None:
@@ -293,6 +296,8 @@ def _draw_stored(domain: str, path: Path, only: str | None, preview: Path) -> No
     from scenarios.store import Reader
 
     reader = Reader(path)
+    if (own := reader.layout.header.simulator) != domain:
+        raise InputError(f"the set must be of the {domain} simulator; '{path}' is of {own}")
     split = next(iter(reader.layout.header.splits))
     split, _, index = (only or f"{split}/{reader.layout.header.first.get(split, 0)}").partition("/")
     if not index.isdecimal():

@@ -5,6 +5,9 @@
 BVH (Biovision hierarchy): joints with offsets and channels, then a line of numbers for every frame. Angles are degrees,
 turned in the order of the channels: the first named is the outermost; a channel of position replaces the offset's part.
 Source of the format: Meredith and Maddock, "Motion Capture File Formats Explained", University of Sheffield, 2001.
+
+In the CSV, x, y and z turn with the limb: they point forward, left and up as the person stands with hanging arms, where
+the accelerometer reads 9.81 m/s^2 along z.
 """
 
 import math
@@ -19,7 +22,7 @@ from typing import Annotated, NamedTuple, NoReturn
 import numpy as np
 import typer
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import did_you_mean, nearest
 from scenarios.cli import run
 from scenarios.errors import InputError
 from simulators.imu.body import SITES, Body, site_of
@@ -29,6 +32,7 @@ from simulators.imu.skeleton import about, motion_of, score_of
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
 UP = {"y": [2, 0, 1], "z": [0, 1, 2]}
 """Axes of the file that are forward, left and up; which of the level ones is forward does not matter."""
+CSV_AXES = "x, y, z turn with the limb: forward, left and up as the person stands with hanging arms"
 SIDES = ("left", "right", "middle")
 RATES_HZ = (1.0, 10_000.0)
 
@@ -280,7 +284,12 @@ def read_bvh(
 @app.command(help="What an ideal sensor on the body of a BVH file reads, as CSV.")
 def convert(
     file: Annotated[Path, typer.Argument(help="The BVH file.")],
-    out: Annotated[Path, typer.Option(help="The CSV file: time, accelerometer in m/s^2, gyroscope in rad/s.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help=f"The CSV file: time in s, accelerometer in m/s^2 with gravity, gyroscope in rad/s; {CSV_AXES}."
+        ),
+    ],
     placement: Annotated[str, typer.Option(help=f"Where the sensor is: {', '.join(SITES)}.")] = "wrist",
     side: Annotated[str, typer.Option(help="left, right or middle.")] = "right",
     rate_hz: Annotated[float, typer.Option(help="Samples a second.")] = 100.0,
@@ -290,7 +299,7 @@ def convert(
 ) -> None:
     """Write the readings."""
     if side not in SIDES:
-        raise InputError(f"--side must be one of {', '.join(SIDES)}; it is '{side}'{did_you_mean(side, SIDES)}")
+        raise InputError(f"--side must be one of {', '.join(SIDES)}; it is '{side}'{nearest(side, SIDES)}")
     if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
         raise InputError(f"--rate-hz must be {RATES_HZ[0]:g} to {RATES_HZ[1]:g}; it is {rate_hz:g}")
     if not out.parent.is_dir() or out.is_dir():

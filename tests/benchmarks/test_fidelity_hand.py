@@ -155,13 +155,21 @@ def test_without_a_solver_the_ladder_says_so(monkeypatch: pytest.MonkeyPatch) ->
     assert "simulators.hand.fem.reduce" in found["missing"]
 
 
-def test_without_a_reference_the_ladder_is_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_reference_the_ladder_is_told_and_kept_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PROVINGGROUND_DATA", raising=False)
     monkeypatch.setattr(fidelity, "DOCS", tmp_path)
+    whole, own = tmp_path / "fidelity-hand.md", tmp_path / "own.md"
+    whole.write_text("a whole report")
     result = CliRunner().invoke(fidelity.app, ["hand"])
     assert result.exit_code == 0, result.output
-    stored = (tmp_path / "fidelity-hand.md").read_text()
-    assert str(tmp_path / "fidelity-hand.md") in result.output
+    assert result.stdout.splitlines()[-1].startswith("not stored: statistics of a real recording missing")
+    assert whole.read_text() == "a whole report"
+    result = CliRunner().invoke(fidelity.app, ["hand", "--out", str(own)])
+    assert result.exit_code == 0, result.output
+    assert str(own) in result.output
+    stored = own.read_text()
     for text in (result.output, stored):
         assert text.count(f.LEFT_OUT) == 1
         assert "FEM, mu_r 1.05" in text
@@ -174,11 +182,12 @@ def test_without_a_reference_the_ladder_is_told_and_kept(tmp_path: Path, monkeyp
 def test_without_a_clone_the_report_goes_into_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PROVINGGROUND_DATA", raising=False)
     monkeypatch.setattr(fidelity, "DOCS", tmp_path / "docs")
-    monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(fidelity.app, ["hand"]).exit_code == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["fidelity-hand.md"]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    arguments = ["hand", "--reference", str(_reference(tmp_path)), "--recordings", "2"]
+    assert CliRunner().invoke(fidelity.app, arguments).exit_code == 0
+    assert [path.name for path in Path.cwd().iterdir()] == ["fidelity-hand.md"]
 
 
 def test_nearness_is_that_of_held_magnets() -> None:

@@ -315,6 +315,37 @@ def test_without_recordings_the_report_says_what_is_missing(tmp_path: Path, monk
     assert "| pocket | walking_slow |" in text
     report = f.report_of(tmp_path, 4)
     assert json.loads(json.dumps(report, allow_nan=False))["missing"] == ["spsw", "utd_mhad_skeleton"]
+    whole = tmp_path / "fidelity-imu.md"
+    whole.write_text("a whole report")
+    monkeypatch.setattr(fidelity, "DOCS", tmp_path)
+    monkeypatch.setattr(f, "report_of", lambda *_: report)
+    told = CliRunner().invoke(fidelity.app, ["imu"])
+    assert told.exit_code == 0, told.output
+    assert "Left out: skeletons" in told.output
+    last = told.stdout.splitlines()[-1]
+    assert last.startswith("not stored: spsw.npz, utd_mhad_skeleton.npz missing")
+    assert last.endswith("--out names a file")
+    assert whole.read_text() == "a whole report"
+    monkeypatch.setattr(f, "report_of", lambda *_: report | {"missing": []})
+    assert CliRunner().invoke(fidelity.app, ["imu"]).exit_code == 0
+    assert whole.read_text(encoding="utf-8").startswith("# Fidelity of the imu simulator")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "none"], "--data must be a folder of real recordings; 'none' is none"),
+        (["--out", "none/r.md"], "--out must lie in a folder that is there and can be written; 'none' can not"),
+        (["--out", "/proc/r.md"], "--out must lie in a folder that is there and can be written; '/proc' can not"),
+    ],
+)
+def test_places_that_cannot_serve_are_refused_before_anything_is_simulated(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(f, "report_of", lambda *_: pytest.fail("it simulates"))
+    told = CliRunner().invoke(fidelity.app, ["imu", *arguments])
+    assert (told.exit_code, told.output) == (2, f"error: {words}\n")
 
 
 def test_a_simulation_beside_itself_is_like_itself() -> None:

@@ -38,6 +38,20 @@ def test_sets_are_found_by_name_newest_version_first(root):
         find_set(root / "toy")
 
 
+def test_sets_with_settings_of_their_own_are_listed_where_no_other_is(tmp_path):
+    with pytest.raises(InputError, match=r"set 'toy/plain' not found in .*; no set is there"):
+        find_set("toy/plain", tmp_path)
+    write(tmp_path, toy_header(suffix="+0123456789ab"))
+    write(tmp_path, toy_header(suffix="+ba9876543210"))
+    for name in ("toy/plain", "toy/plain/1-1"):
+        with pytest.raises(InputError, match=r"there are toy/plain/1-1\+0123456789ab, toy/plain/1-1\+ba9876543210$"):
+            find_set(name, tmp_path)
+    with pytest.raises(InputError, match=f"set '{name}' must be named in full"):
+        next(scenarios.recordings(name, "test", tmp_path))
+    with pytest.raises(InputError, match=r"none was made of that scenario: python -m simulators.imu --scenario tiny$"):
+        find_set("imu/tiny", tmp_path)
+
+
 def test_open_set_is_a_lazy_tree_whose_selected_recording_is_the_recording():
     tree = scenarios.open_set("toy/plain", "test")
     assert tree["inputs/r200/words"].dtype == np.uint16
@@ -80,6 +94,35 @@ def test_sensors_are_the_seeds_items_and_truth_comes_on_request():
         np.testing.assert_array_equal(one.pop("raw_array"), two.pop("raw_array"))
         np.testing.assert_array_equal(one["meta"].pop("valid"), two["meta"].pop("valid"))
         assert one == two
+
+
+def test_sensors_with_counts_tell_what_they_measure_and_what_is_done_meanwhile():
+    rng = np.random.default_rng(0)
+    arrays = {
+        "inputs/r50/counts": rng.integers(-9, 9, (3, 20)).astype(np.int32),
+        "inputs/r50/channel_id": np.array([2, 0, 1], np.int32),
+        "inputs/r50/n_samples": np.array([20, 20, 15], np.int32),
+        "inputs/r50/start_ns": np.full(3, 5 * 10**8),
+        "inputs/r50/lsb": np.array([0.5, 0.25, 2.0]),
+        "inputs/r50/quantity": np.array([0, 1, 1], np.int8),
+        "inputs/r50/axis": np.array([2, 0, 1], np.int8),
+        "inputs/r50/placement": np.array([5, 6, 6], np.int8),
+        "inputs/r50/side": np.array([1, 2, 2], np.int8),
+        "inputs/r50/valid": rng.random((3, 20)) > 0.1,
+        "inputs/r50/tick_ns": np.arange(20) * 20_000_000,
+        "truth/r50/activity": np.arange(20, dtype=np.int16),
+    }
+    items = list(scenarios.sensors(arrays, truth=True))
+    assert [item["id"] for item in items] == [0, 1, 2]
+    assert {(item["raw_rate"], item["time_start"]) for item in items} == {(50.0, 0.5)}
+    np.testing.assert_array_equal(items[1]["raw_array"], arrays["inputs/r50/counts"][2, :15])
+    meta = items[1]["meta"]
+    assert [meta[key] for key in ("lsb", "quantity", "axis", "placement", "side")] == [2.0, 1, 1, 6, 2]
+    for key, name in (("tick_ns", "inputs/r50/tick_ns"), ("activity", "truth/r50/activity")):
+        np.testing.assert_array_equal(meta[key], arrays[name][:15])
+    assert "activity" not in next(scenarios.sensors(arrays))["meta"]
+    with pytest.raises(InputError, match="sensors must have words or counts"):
+        next(scenarios.sensors({"inputs/r1/score": np.zeros((1, 3))}))
 
 
 def test_windows_tile_a_recording_and_carry_the_labels_that_overlap():

@@ -60,6 +60,8 @@ def test_commands_answer(cli, root, tmp_path):
         (["verify", "toy/plane"], "did you mean 'toy/plain'?"),
         (["show", "toy/plain", "--recording", "test/9"], "must be 0 to 2; it is 9"),
         (["show", "toy/plain", "--recording", "nine"], "split/index"),
+        (["show", "overflow_heavy", "--recording", "test/0"], "set 'overflow_heavy' not found"),
+        (["show", "scene/overflow_heavy", "--recording", "test/0"], "none was made of that scenario"),
         (["export", "toy/plain", "--format", "csv", "--out", "x"], "format must be parquet, hdf5 or npz"),
         (["list", "--no-such-option"], "--no-such-option"),
     ],

@@ -18,6 +18,8 @@ class Clock(pydantic.BaseModel):
 class Toy(Spec):
     clocks: tuple[Clock, ...]
     faults: Clock | None = None
+    named: dict[str, Clock] = pydantic.Field({})
+    weights: dict[str, float] = pydantic.Field({"a": 1.0}, min_length=1)
     share: float = pydantic.Field(0.5, ge=0, le=1)
     order: str = pydantic.Field("ABCD", pattern="^[ABCD]{4}$")
 
@@ -63,6 +65,12 @@ def test_a_scenario_that_is_not_there_is_one_line(home, name, text):
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_is_no_scenario(tmp_path):
+    (tmp_path / "a.toml").mkdir()
+    with pytest.raises(InputError, match=r"a scenario must be a file; '.*a\.toml' is a folder"):
+        load("scene", tmp_path / "a.toml")
+
+
 def test_settings_reach_every_place_and_leave_the_table_alone():
     table = {"clocks": [{"rate_hz": 50}], "a": {"b": 1}}
     made = override(table, ["clocks.0.rate_hz=200", "a.b=[1, 2]", "a.c.d=x y", "flag=true", 'text="3"', "when = 1e-3"])
@@ -103,6 +111,9 @@ def test_a_setting_that_leads_nowhere_is_one_line(setting, text):
         (["clocks=[{jitter_s=1}]"], "scenario 'x': clocks.0.rate_hz must be given; it is absent"),
         (["clocks=[{rate_hz=1},{rate_hz=1},{rate_hz=1}]"], "scenario 'x': clocks must be at most 2; they are 3"),
         (["order=AB"], "scenario 'x': order must match pattern '^[ABCD]{4}$'; it is 'AB'"),
+        (["named.a.rate_hz=1", "named.a.rate=1"], "unknown key 'named.a.rate'; did you mean 'rate_hz'?"),
+        (["named.a.rate_hz=1", "named.a.zzz=1"], "unknown key 'named.a.zzz'; there are jitter_s, rate_hz"),
+        (["weights={}"], "scenario 'x': weights must have at least 1 entry; it has 0"),
         (["version=0"], "scenario 'x': version must be greater than or equal to 1; it is 0"),
     ],
 )  # fmt: skip

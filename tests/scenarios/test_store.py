@@ -411,3 +411,19 @@ def test_cards_say_what_the_set_is(toy):
     manifest = verify(toy, decode=False)
     assert {"packages", "cpu_features", "commit", "licence", "spec_digest"} <= manifest.keys()
     assert manifest["identity"] == "toy/plain/1-1"
+    assert "has the attribute `flag_meanings`" in text
+    assert "\n\n\n" not in text
+
+
+def test_the_card_of_imported_recordings_says_from_what_and_names_its_texts(tmp_path):
+    logs = [{"name": f"log{i}.csv"} for i in range(10)]
+    header = toy_header(spec=json.dumps({"name": "mine", "logs": logs}), attrs={"channel_text": ["a"]}, card="")
+    path = write(tmp_path, header)
+    text = (path / "README.md").read_text()
+    line = (
+        "Real recordings, imported from log0.csv, log1.csv, log2.csv, log3.csv, log4.csv, log5.csv, log6.csv, log7.csv"
+    )
+    assert text.splitlines()[2] == f"{line} and 2 more."
+    assert json.loads((path / "croissant.json").read_text())["description"].startswith(line)
+    assert "- Texts: `channel_text`, attributes of each split's `truth` group." in text
+    assert "\n\n\n" not in text

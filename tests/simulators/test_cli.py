@@ -1,5 +1,6 @@
 """The command line: what it prints, what it refuses, and that it imports little for little questions."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,10 @@ REFUSED = [
     ("--scenario tiny --set pairs.noise_counts=[1,9000]", "pairs.noise_counts must be at most 1/56 of the modulus"),
     ("tiny", "a word must belong to an option; 'tiny' is left over"),
     ("--preview picture.png", "--preview needs --scenario NAME, --recorded LOG or a set"),
+    (
+        "--scenario tiny --preview /proc/p.png",
+        "--preview must lie in a folder that is there and can be written; '/proc'",
+    ),
     ("--scenario tiny --preview no/picture.png", "--preview must lie in a folder that is there and can be written"),
     ("--recorded no.mf4 --dbc no.dbc --name ../../no", "--name must be of letters, digits, '.', '_' and '-'"),
     ("--set pairs.count=2", "they need --scenario NAME"),
@@ -111,6 +116,17 @@ def test_the_picture_can_be_drawn_of_a_new_set_and_of_an_old_one(
     path = capsys.readouterr().out.splitlines()[-1].split()[0]
     assert main("scene", ["--preview", str(old), path]) == 0
     assert new.read_bytes()[:8] == old.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    name = Path(path).relative_to(tmp_path).as_posix().removesuffix(".zarr")
+    named = tmp_path / "named.png"
+    assert main("scene", ["--preview", str(named), name, "--out", str(tmp_path)]) == 0
+    assert named.read_bytes() == old.read_bytes()
+    capsys.readouterr()
+    for domain, word, line in (
+        ("scene", "scene/tiny", f"error: set 'scene/tiny' must be named in full, .* there is {re.escape(name)}\n"),
+        ("imu", name, "error: the set must be of the imu simulator; '.*' is of scene\n"),
+    ):
+        assert main(domain, ["--preview", str(named), word, "--out", str(tmp_path)]) == 2
+        assert re.fullmatch(line, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("flag", ["--list", "--help"])

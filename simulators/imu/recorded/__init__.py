@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import nearest
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
 from simulators.imu.recorded import (
@@ -47,6 +47,8 @@ class Layout:
     """Whether a path is one; opens nothing large."""
     read: Callable[[Path], list[Reader]]
     """Readers of its recordings."""
+    conventions: str = ""
+    """What a set of it says of units and labels, where that is not the text of the module that reads it."""
 
 
 LAYOUTS = {
@@ -86,8 +88,19 @@ LAYOUTS = {
     "kuhar": Layout(text="KU-HAR: a phone in a bag at the waist", detect=kuhar.detect, read=kuhar.read),
     "realworld": Layout(text="RealWorld: phones at seven places", detect=realworld.detect, read=realworld.read),
     "mobiact": Layout(text="MobiAct: a phone loose in the pocket", detect=mobiact.detect, read=mobiact.read),
-    "segments": Layout(text="an .npz file of labelled segments", detect=generic.is_segments, read=generic.segments),
-    "table": Layout(text="a CSV or .npz file with a description", detect=generic.is_table, read=generic.table),
+    "segments": Layout(
+        text="an .npz file of labelled segments",
+        detect=generic.is_segments,
+        read=generic.segments,
+        conventions="Counts are those of the file; times are even, at each segment's own rate.",
+    ),
+    "table": Layout(
+        text="a CSV or .npz file with a description",
+        detect=generic.is_table,
+        read=generic.table,
+        conventions="Columns, units, places and labels are as the description beside the file says, turned into m/s^2, "
+        "rad/s and uT; axes are those of the file, and an empty cell is a sample that is not valid.",
+    ),
 }
 """Layouts by name, in the order in which they are tried. Where an archive is from, its module says."""
 TERMS = {
@@ -133,7 +146,8 @@ def scan(paths: Sequence[Path], *, name: str | None = None, layout: str | None =
         entries.append({"name": path.name, "sha256": _digest(place), "recordings": len(own)})
         archives[kind] = {
             "text": LAYOUTS[kind].text,
-            "conventions": " ".join((sys.modules[LAYOUTS[kind].read.__module__].__doc__ or "").split()),
+            "conventions": LAYOUTS[kind].conventions
+            or " ".join((sys.modules[LAYOUTS[kind].read.__module__].__doc__ or "").split()),
             "terms": TERMS.get(kind, "as its source says"),
         }
     if not readers:
@@ -151,9 +165,7 @@ def scan(paths: Sequence[Path], *, name: str | None = None, layout: str | None =
 def _layout_of(path: Path, layout: str | None) -> tuple[str, Path]:
     """The name of the layout of a path, and the path or the one folder in it that is laid out so."""
     if layout is not None and layout not in LAYOUTS:
-        raise InputError(
-            f"--layout must be one of {', '.join(LAYOUTS)}; it is '{layout}'{did_you_mean(layout, LAYOUTS)}"
-        )
+        raise InputError(f"--layout must be one of {', '.join(LAYOUTS)}; it is '{layout}'{nearest(layout, LAYOUTS)}")
     if path.suffix == ".zip":
         raise InputError(f"'{path}' must be unpacked first; it is a zip file")
     tried = LAYOUTS if layout is None else {layout: LAYOUTS[layout]}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import nearest
 from scenarios.errors import InputError
 from scenarios.schema import Arrays
 from simulators.imu.labels import GROUPS_43, GROUPS_44, LABELS, PLACEMENTS, SIDES, code_of, group_of, near
@@ -138,8 +138,8 @@ def codes_of(recording: Recording) -> np.ndarray:
     for word in words:
         if word not in LABELS:
             raise InputError(
-                f"labels of recording '{recording.name}' must be of the {len(LABELS)} known ones; '{word}' is none"
-                + near(str(word))
+                f"labels of recording '{recording.name}' must be of the {len(LABELS)} known ones, those of "
+                f"simulators/imu/groups.toml; '{word}' is none" + near(str(word))
             )
     return np.array([code_of(str(word)) for word in words], np.int16)[place]
 
@@ -227,7 +227,7 @@ def check(recording: Recording) -> None:
             if own not in known:
                 raise InputError(
                     f"the {what} of a channel of recording '{name}' must be one of {', '.join(known)}; it is '{own}'"
-                    + did_you_mean(own, known)
+                    + nearest(own, known)
                 )
     for what, number in (("subject", recording.subject), ("session", recording.session)):
         if not 0 <= number < 2**31:

@@ -37,9 +37,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import did_you_mean, nearest
 from scenarios.errors import InputError
 from simulators.imu.recorded.common import Channel, Recording, step_of
+from simulators.imu.spec import QUANTITIES
 from simulators.sensor import STANDARD_GRAVITY
 
 UNITS = {
@@ -137,7 +138,8 @@ def _check_segments(path: Path, held: Columns, ranges: np.ndarray, channels: int
         "x_int16": (x.dtype == np.int16, "int16"),
         "scale": (scale.dtype.kind == "f" and bool((np.isfinite(scale) & (scale > 0)).all()), "numbers above 0"),
         "range": (ranges.dtype.kind in "iuf" and bool((np.isfinite(ranges) & (ranges >= 0)).all()), "NaN or above 0"),
-        "rate_hz": (rate.dtype.kind in "iuf" and bool(((rate > 0) & (rate < MOST_RATE_HZ)).all()), "above 0"),
+        "rate_hz": (rate.dtype.kind in "iuf" and bool(((rate > 0) & (rate < MOST_RATE_HZ)).all()),
+                    f"above 0 and below {MOST_RATE_HZ:g}"),
         "start and length": (
             start.dtype.kind in "iu" and length.dtype.kind in "iu" and bool((start >= 0).all())
             and bool((length >= 0).all()) and bool((start + length <= len(x)).all()), f"within its {len(x)} samples",
@@ -183,7 +185,10 @@ def described(path: Path) -> dict[str, Any]:
         if name not in told:
             raise InputError(f"description '{path}' must say '{name}'; it does not")
     if not _is_number(told["rate_hz"], MOST_RATE_HZ):
-        raise InputError(f"rate_hz of description '{path}' must be a number above 0; it is {told['rate_hz']}")
+        raise InputError(
+            f"rate_hz of description '{path}' must be a number above 0 and below {MOST_RATE_HZ:g}; it is "
+            f"{told['rate_hz']!r}"
+        )
     _check_words(f"description '{path}'", told)
     if not _is_whole(told.get("subject", 0)):
         raise InputError(f"subject of description '{path}' must be a whole number; it is {told['subject']!r}")
@@ -271,6 +276,8 @@ def _columns(path: Path, told: dict[str, Any]) -> Columns:
             raise InputError(f"recording '{path}' must have a column '{name}'{did_you_mean(name, list(columns))}")
     if len({len(columns[name]) for name in wanted}) > 1:
         raise InputError(f"columns of recording '{path}' must have equal lengths; they have not")
+    if not len(columns[wanted[0]]):
+        raise InputError(f"recording '{path}' must have a row for each sample; it has none below the columns' names")
     return {name: columns[name] for name in wanted}
 
 
@@ -317,6 +324,11 @@ def _channel(path: Path, told: dict[str, Any], column: str) -> tuple[Channel, fl
         raise InputError(
             f"channel '{column}' of '{path}' must read 'quantity axis unit', unit one of {', '.join(UNITS)}; it is "
             f"'{meaning}'"
+        )
+    if own["quantity"] not in QUANTITIES:
+        raise InputError(
+            f"quantity of channel '{column}' of '{path}' must be one of {', '.join(QUANTITIES)}; it is "
+            f"'{own['quantity']}'{nearest(own['quantity'], QUANTITIES)}"
         )
     if own["unit"] not in (suited := UNITS_OF.get(own["quantity"], ("1",))):
         raise InputError(

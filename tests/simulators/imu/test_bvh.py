@@ -299,6 +299,18 @@ def test_a_wrong_scale_axis_or_file_is_refused(tmp_path: Path) -> None:
         bvh.read_bvh(tmp_path / "bytes.bvh")
 
 
+def test_the_help_says_which_way_the_axes_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(bvh.app, "bvh", ["--help"]) == 0
+    assert bvh.CSV_AXES in " ".join(capsys.readouterr().out.split())
+    path, out = tmp_path / "still.bvh", tmp_path / "sensor.csv"
+    standing = np.zeros((len(TIMES), len(COORDINATES)))
+    path.write_text(written(score_of(standing, SECONDS)), encoding="utf-8")
+    for placement in ("wrist", "thigh", "waist"):
+        assert run(bvh.app, "bvh", [str(path), "--out", str(out), "--placement", placement]) == 0
+        force = np.loadtxt(out, delimiter=",", skiprows=1)[:, 1:4]
+        assert_allclose(force, np.array([0, 0, 9.80665]) * np.ones((len(force), 1)), atol=0.5)
+
+
 def test_the_command_writes_what_an_ideal_sensor_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "a.bvh", tmp_path / "sensor.csv"
     path.write_text(TEXT, encoding="utf-8")

@@ -194,6 +194,11 @@ def test_the_command_imports_and_the_set_opens(tmp_path: Path, capsys: pytest.Ca
     (found,) = (tmp_path / "imu" / "recorded" / "mine").glob("*.zarr")
     told = read_recording(found, "test", 0)
     assert labels_of(told) == ["walking"]
+    card = (found / "README.md").read_text(encoding="utf-8")
+    assert card.splitlines()[2] == "Real recordings, imported from own.csv."
+    told = scan([path]).attrs["archives"]["table"]["conventions"]
+    assert told.startswith("Columns, units, places and labels are as the description beside the file says")
+    assert len(told) < 240
     assert main("hand", ["--recorded", str(path), "--layout", "hapt"]) == 2
     assert "--layout says how" in capsys.readouterr().err
 

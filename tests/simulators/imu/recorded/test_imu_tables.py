@@ -120,6 +120,10 @@ CANNOT = [
     (recording(still(9.7), quantity="body_acceleration"), "is gravity in it"),
     (recording(100 * WALK, quantity="gyroscope"), r"must be in rad/s; its rms is .*: is it in deg/s"),
     (recording(labels=np.full(400, "walkin")), "recording 'own' must be of .*did you mean 'walking'"),
+    (
+        recording(labels=np.full(400, "zzz")),
+        "simulators/imu/groups.toml; 'zzz' is none; there are 213, such as [^,]*, [^,]*, [^,]*$",
+    ),
     (recording(labels=np.full(399, "walking")), "a label for each sample; it has 3 rows, 400 samples and 399 labels"),
     (recording(G * WALK[:, :1], labels=np.full(1, "walking")), "1 samples"),
     (recording(channels=recording().channels[:2]), "a row for each of 2 channels"),
@@ -225,7 +229,7 @@ def test_a_table_may_be_arrays(tmp_path: Path) -> None:
     ("description", "words"),
     [
         (FILE.replace("placement = \"wrist\"", "placment = \"wrist\""), "must not say 'placment'; did you mean 'plac"),
-        (FILE.replace("rate_hz = 50", "rate_hz = 0"), "must be a number above 0; it is 0"),
+        (FILE.replace("rate_hz = 50", "rate_hz = 0"), "must be a number above 0 and below 1e.06; it is 0"),
         (FILE.replace("x g", "x"), "must read 'quantity axis unit'"),
         (FILE.replace("lsb = 0.001", "lbs = 1"), "channel 'az' of .* must not say 'lbs'; did you mean 'lsb'"),
         (FILE.replace("sensor = 4", "sensor = 4, x = 1"), "must not say 'x'"),
@@ -364,8 +368,12 @@ def test_layout_needs_recordings(capsys: pytest.CaptureFixture[str]) -> None:
         ('unit = "g"', 'unit = "deg/s"', "unit of channel 'az' of .*, accelerometer, must be one of m/s.2, g, mg"),
         ('"accelerometer x g"', '"gyroscope x g"', "gyroscope, must be one of rad/s, deg/s; it is 'g'"),
         ('"accelerometer y mg"', '"accelerometer x mg"', "'ax' and 'ay' are both accelerometer x of sensor 0"),
-        ("rate_hz = 50", "rate_hz = inf", "must be a number above 0; it is inf"),
-        ("rate_hz = 50", "rate_hz = true", "must be a number above 0; it is True"),
+        ("rate_hz = 50", "rate_hz = inf", "must be a number above 0 and below 1e.06; it is inf"),
+        ("rate_hz = 50", "rate_hz = true", "must be a number above 0 and below 1e.06; it is True"),
+        ("rate_hz = 50", "rate_hz = 1e9", "must be a number above 0 and below 1e.06; it is 1000000000.0"),
+        ('"accelerometer x g"', '"accelerometre x g"',
+         "quantity of channel 'ax' of .* must be one of .*; it is 'accelerometre'; did you mean 'accelerometer'"),
+        ('"accelerometer x g"', '"weight x g"', "must be one of accelerometer, .* temperature; it is 'weight'$"),
         ("rate_hz = 50", 'rate_hz = 50\nsubject = "ann"', "subject of description .* must be a whole number"),
         ("rate_hz = 50", "rate_hz = 50\nsubject = 99999999999", "subject of description"),
         ("rate_hz = 50", 'rate_hz = 50\nlabels = "walking"', "labels of description .* must be words to words of ours"),
@@ -390,6 +398,18 @@ def test_a_description_of_another_kind_is_refused_on_the_command_line(
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert re.search(words, told)
+    assert not (tmp_path / "sets").exists()
+
+
+@pytest.mark.parametrize("more", ["", 'subject_column = "who"\n'])
+def test_a_table_without_rows_is_refused_in_one_line(
+    more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, FILE.replace("[channels]", more + "[channels]"))
+    path.write_text("ax,ay,az,t,who\n")
+    assert main("imu", ["--recorded", str(path), "--out", str(tmp_path / "sets")]) == 2
+    told = capsys.readouterr().err
+    assert told == f"error: recording '{path}' must have a row for each sample; it has none below the columns' names\n"
     assert not (tmp_path / "sets").exists()
 
 
