@@ -365,7 +365,7 @@ def test_a_simulation_beside_itself_is_like_itself() -> None:
 
 @REAL_ONLY
 def test_walking_at_pocket_and_wrist_lies_among_real_people() -> None:
-    people = f.simulated("fidelity_spsw", 12)
+    people = f.simulated("fidelity_spsw", 24)
     walks = [[s for s in side if s.activity == "walking"] for side in (m.real_stretches(REAL / "spsw.npz"), people)]
     found = {row["placement"]: row["statistics"] for row in f.compare(*walks, "spsw")}
     for place in ("pocket", "wrist"):
