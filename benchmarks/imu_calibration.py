@@ -30,8 +30,8 @@ from benchmarks.imu_statistics import (
     real_stretches,
     stretches_of,
 )
-from scenarios.catalogue import did_you_mean, load, override
-from scenarios.cli import run
+from scenarios.catalogue import did_you_mean, load, nearest, override
+from scenarios.cli import check_target, run
 from scenarios.errors import InputError
 from scenarios.spec import parse
 from simulators.imu.activity import ACTIVITIES, Activity, Impact, Move
@@ -88,9 +88,9 @@ def main(
         raise InputError(f"PROVINGGROUND_DATA must name a folder of recordings with imu/ in it; it is '{data or ''}'")
     for name in source or ():
         if name not in PAIRS:
-            raise InputError(f"--source must be one of {', '.join(PAIRS)}; it is '{name}'{did_you_mean(name, PAIRS)}")
-    if out is not None and not (out.absolute().parent.is_dir() and os.access(out.absolute().parent, os.W_OK)):
-        raise InputError(f"--out must be in a folder that can be written to; it is '{out}'")
+            raise InputError(f"--source must be one of {', '.join(PAIRS)}; it is '{name}'{nearest(name, PAIRS)}")
+    if out is not None:
+        check_target("--out", out)
     wanted = references(activity, Path(data), source or tuple(PAIRS))
     table = table_of(ACTIVITIES[activity])
     if rounds:

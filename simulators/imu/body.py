@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import nearest
 from scenarios.errors import InputError
 
 ROOT = ("forward", "left", "up", "speed", "yaw", "tilt", "list", "turn")
@@ -166,9 +166,7 @@ def site_of(body: Body, placement: str, side: str) -> tuple[int, np.ndarray]:
     Raises InputError for a place that does not exist.
     """
     if placement not in SITES:
-        raise InputError(
-            f"a site must be one of {', '.join(SITES)}; it is '{placement}'{did_you_mean(placement, SITES)}"
-        )
+        raise InputError(f"a site must be one of {', '.join(SITES)}; it is '{placement}'{nearest(placement, SITES)}")
     site = SITES[placement]
     outward = 1 if side == "left" else -1
     name = site.segment if site.segment in SEGMENTS else site.segment + ("_l" if outward > 0 else "_r")

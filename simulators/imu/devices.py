@@ -9,7 +9,7 @@ are assumed. For a normal law of sd s on each axis the median norm is 1.54 s.
 import math
 from dataclasses import dataclass
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import nearest
 from scenarios.errors import InputError
 from simulators.sensor import STANDARD_GRAVITY, SensorModel
 
@@ -284,7 +284,7 @@ DEVICES: dict[str, Device] = {device.name: device for device in _ALL}
 def device_of(name: str, measures: "tuple[str, ...] | list[str]" = ()) -> Device:
     """A device by its name. Raises InputError where there is none, or where it cannot measure what is asked of it."""
     if name not in DEVICES:
-        raise InputError(f"device must be one of {', '.join(DEVICES)}; it is '{name}'{did_you_mean(name, DEVICES)}")
+        raise InputError(f"device must be one of {', '.join(DEVICES)}; it is '{name}'{nearest(name, DEVICES)}")
     device, seen = DEVICES[name], dict[str, int]()
     for quantity in measures:
         number = seen[quantity] = seen.get(quantity, -1) + 1

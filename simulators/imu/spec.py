@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from scenarios.catalogue import did_you_mean
+from scenarios.catalogue import did_you_mean, nearest
 from scenarios.errors import InputError
 from scenarios.schema import Schema, Var
 from scenarios.spec import Part, Spec
@@ -89,9 +89,7 @@ class Unit(Part):
     @classmethod
     def _is_placement(cls, value: str) -> str:
         if value not in PLACEMENTS:
-            raise ValueError(
-                f"must be one of {', '.join(PLACEMENTS)}; it is '{value}'{did_you_mean(value, PLACEMENTS)}"
-            )
+            raise ValueError(f"must be one of {', '.join(PLACEMENTS)}; it is '{value}'{nearest(value, PLACEMENTS)}")
         return value
 
     @field_validator("measures")
@@ -101,7 +99,7 @@ class Unit(Part):
             if name not in GENERATED:
                 raise ValueError(
                     f"a channel asked for must be one of {', '.join(GENERATED)}; '{name}' is not simulated"
-                    + did_you_mean(name, GENERATED)
+                    + nearest(name, GENERATED)
                 )
         return value
 
@@ -229,7 +227,7 @@ class ImuSpec(Spec):
         known = [quantity for quantity in QUANTITIES if quantity not in GENERATED]
         for name in value:
             if not any(name == k or name.startswith(k + "_") for k in known):
-                raise ValueError(f"must be {', '.join(known)} or begin so; it is '{name}'{did_you_mean(name, known)}")
+                raise ValueError(f"must be {', '.join(known)} or begin so; it is '{name}'{nearest(name, known)}")
         return value
 
     @field_validator("recipes", mode="before")

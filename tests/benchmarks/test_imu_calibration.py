@@ -59,7 +59,7 @@ def test_a_place_for_the_table_is_looked_at_before_the_work(
     (tmp_path / "imu").mkdir()
     monkeypatch.setenv("PROVINGGROUND_DATA", str(tmp_path))
     assert run(c.app, "calibrate", ["walking", "--out", str(tmp_path / "nowhere" / "x.toml")]) == 2
-    assert "--out must be in a folder that can be written to" in capfd.readouterr().err
+    assert "--out must lie in a folder that is there" in capfd.readouterr().err
 
 
 def test_an_activity_that_no_real_set_has_is_refused(tmp_path: Path) -> None:
