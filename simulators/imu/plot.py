@@ -14,6 +14,8 @@ SITES = ("#d1495b", "#2e6f95", "#66a182", "#edae49", "#8d5a97", "#444444")
 """Colours of devices, in turn."""
 BANDS = ("#f4ead5", "#dcebf5", "#e3f1e0", "#f7dfe0", "#e8e0f0", "#eeeeee")
 MOST_UNITS = 3
+POSES_APART = 0.45
+"""m between the figures of the strip."""
 DRAWN = ("accelerometer", "gyroscope", "magnetometer")
 
 
@@ -106,7 +108,7 @@ def _spectrogram(axis: Any, arrays: Arrays, group: str, ticks: np.ndarray) -> No
     f, t, power = spectrogram(whole - whole.mean(), rate, nperseg=size, noverlap=size * 3 // 4)
     axis.pcolormesh(t + ticks[0], f, 10 * np.log10(power + 1e-4), shading="nearest", cmap="magma")
     axis.set_ylim(0, min(20, rate / 2))
-    axis.set_ylabel("|a| of the first\nHz", fontsize=8)
+    axis.set_ylabel("|a| of the first device\nHz", fontsize=8)
     axis.set_xlabel("s")
 
 
@@ -117,13 +119,17 @@ def _poses(axis: Any, arrays: Arrays, group: str, ticks: np.ndarray) -> None:
     codes = arrays[f"truth/{group}/activity"][moments]
     right = SEGMENTS.index("thigh_r")
     names: list[tuple[float, str]] = []
+    edge = 0.0
     for k in range(moments.size):
         across = joints[k, SEGMENTS.index("thigh_l")] - joints[k, right]
         ahead = np.array([across[1], -across[0], 0.0])
         ahead /= max(1e-9, float(np.hypot(*ahead[:2])))
         side = np.array([-ahead[1], ahead[0], 0.0])
         view = 0.9 * ahead - 0.35 * side
-        x0 = 1.25 * k - float(joints[k, 0] @ view)
+        across_picture = np.concatenate([joints[k], ends[k]]) @ view
+        x0 = edge - float(across_picture.min())
+        middle = x0 + 0.5 * float(across_picture.min() + across_picture.max())
+        edge += float(np.ptp(across_picture)) + POSES_APART
 
         def flat(points: np.ndarray, view: np.ndarray = view, x0: float = x0) -> tuple[np.ndarray, np.ndarray]:
             return points @ view + x0, points[..., 2]
@@ -138,14 +144,14 @@ def _poses(axis: Any, arrays: Arrays, group: str, ticks: np.ndarray) -> None:
             axis.plot(*flat(joints[k, [SEGMENTS.index(a), SEGMENTS.index(b)]]), color="#333", lw=1.6)
         for unit, place in enumerate(sites[k]):
             axis.plot(*flat(place), "o", color=SITES[unit % len(SITES)], ms=6, mec="white", zorder=5)
-        names.append((1.25 * k, LABELS[codes[k]].replace("_", " ")))
-        axis.text(1.25 * k, -0.12, f"{ticks[moments[k]]:.2f} s", ha="center", va="top", fontsize=7, color="#666")
+        names.append((middle, LABELS[codes[k]].replace("_", " ")))
+        axis.text(middle, -0.12, f"{ticks[moments[k]]:.2f} s", ha="center", va="top", fontsize=7, color="#666")
     for text in dict.fromkeys(n for _, n in names):
         at = [x for x, n in names if n == text]
         axis.text(float(np.mean(at)), -0.33, text, ha="center", va="top", fontsize=9)
     floor = float(min(0.0, ends[..., 2].min()))
     axis.axhline(floor, color="#bbb", lw=1, zorder=0)
-    axis.set_xlim(-0.9, 1.25 * moments.size - 0.3)
+    axis.set_xlim(-POSES_APART, edge)
     axis.set_ylim(floor - 0.5, floor + 2.1)
     axis.set_aspect("equal", adjustable="box")
     axis.set_axis_off()
