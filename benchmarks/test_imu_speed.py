@@ -18,7 +18,7 @@ ACTIVITIES = {"walking": 1.0, "running": 1.0, "sitting": 1.0, "standing": 1.0, "
 
 
 @pytest.mark.parametrize("rate", [200.0, 100.0, 50.0])
-def test_five_sites_imu(benchmark: Any, rate: float) -> None:
+def test_five_sites_imu(benchmark: Any, tell: Any, rate: float) -> None:
     spec = ImuSpec(
         purpose="speed", version=1, seed=1, rate_hz=rate, duration_s=60_000 / rate, activities=ACTIVITIES,
         units=tuple(Unit(placement=place) for place in PLACES),
@@ -30,5 +30,9 @@ def test_five_sites_imu(benchmark: Any, rate: float) -> None:
     np.random.default_rng(0).standard_normal((channels, samples))
     floor = time.perf_counter() - began
     took = benchmark.stats["min"]
-    benchmark.extra_info["M channel-samples/s"] = round(channels * samples / took / 1e6, 1)
-    benchmark.extra_info["times numpy's white noise alone"] = round(took / floor, 2)
+    tell(
+        f"imu generator, five 6-axis sites, {samples:,} samples",
+        f"{rate:g} Hz",
+        M_channel_samples_a_second=f"{channels * samples / took / 1e6:.1f}",
+        times_white_noise_alone_by_numpy=f"{took / floor:.1f}",
+    )
