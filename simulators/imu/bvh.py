@@ -26,8 +26,8 @@ from scenarios.catalogue import did_you_mean, nearest
 from scenarios.cli import run
 from scenarios.errors import InputError
 from simulators.imu.body import SITES, Body, site_of
-from simulators.imu.score import Sites, sense
-from simulators.imu.skeleton import about, motion_of, score_of
+from simulators.imu.score import Sites, about, sense
+from simulators.imu.skeleton import motion_of, score_of
 
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
 UP = {"y": [2, 0, 1], "z": [0, 1, 2]}

@@ -251,7 +251,7 @@ def sense(score: Score, body: Body, sites: Sites, times: np.ndarray) -> Ideal:
     return Ideal(force, rate, axes, heading)
 
 
-def _about(axis: int, angle: np.ndarray) -> np.ndarray:
+def about(axis: int, angle: np.ndarray) -> np.ndarray:
     """Rotations (n, 3, 3) about an axis."""
     i, j = ((1, 2), (2, 0), (0, 1))[axis]
     out = np.zeros((angle.size, 3, 3))
@@ -288,7 +288,7 @@ def frames_of(score: Score, body: Body, times: np.ndarray) -> tuple[np.ndarray, 
     By rotation matrices, from the root outwards: a second way to what `sense` finds in the segments' own axes.
     """
     q = coordinates_of(score, times)[0]
-    heading = _about(2, q[INDEX["yaw"]])
+    heading = about(2, q[INDEX["yaw"]])
     local = np.stack([q[INDEX[name]] for name in ("forward", "left", "up")], -1)
     path = np.concatenate([path_of(score, times), np.zeros((times.size, 1))], 1)
     rotation, origin = np.empty((len(SEGMENTS), times.size, 3, 3)), np.empty((len(SEGMENTS), times.size, 3))
@@ -297,7 +297,7 @@ def frames_of(score: Score, body: Body, times: np.ndarray) -> tuple[np.ndarray, 
         own = above
         for axis, c, sign in zip((1, 0, 2), joint.coordinates, joint.signs, strict=True):
             if c >= 0:
-                own = own @ _about(axis, sign * q[c])
+                own = own @ about(axis, sign * q[c])
         rotation[i] = own
         if joint.parent < 0:
             origin[i] = path + np.einsum("nij,nj->ni", heading, local)

@@ -21,7 +21,7 @@ import simulators.compiled  # noqa: F401  chooses the cache folder, before the f
 from scenarios.catalogue import did_you_mean
 from scenarios.errors import InputError
 from simulators.imu.body import COORDINATES, JOINTS, SEGMENTS, Body, body_of
-from simulators.imu.score import INDEX, NO_SHOCKS, Score, Spline, track_of
+from simulators.imu.score import INDEX, NO_SHOCKS, Score, Spline, about, track_of
 
 KINECT = (
     "head", "shoulders", "spine", "hips", *(f"{joint}_l" for joint in ("shoulder", "elbow", "wrist", "hand")),
@@ -175,17 +175,6 @@ def score_of(q: np.ndarray, seconds: float) -> Score:
 
 def _unit(v: np.ndarray) -> np.ndarray:
     return np.asarray(v / np.maximum(1e-9, np.linalg.norm(v, axis=-1, keepdims=True)))
-
-
-def about(axis: int, angle: np.ndarray) -> np.ndarray:
-    """Rotations (n, 3, 3) about an axis."""
-    i, j = ((1, 2), (2, 0), (0, 1))[axis]
-    out = np.zeros((angle.size, 3, 3))
-    out[:, axis, axis] = 1.0
-    out[:, i, i] = out[:, j, j] = np.cos(angle)
-    out[:, j, i] = np.sin(angle)
-    out[:, i, j] = -out[:, j, i]
-    return out
 
 
 def _seen(rotation: np.ndarray, v: np.ndarray) -> np.ndarray:
